@@ -1,0 +1,160 @@
+"""Backbone: the contract between the method and a vision-language model, and its values.
+
+The method knows this file and no model family. `backbones/huggingface.py` implements it for Hugging Face models.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from jaxtyping import Float, Int
+from PIL import Image
+from torch import Tensor
+
+from ego.memory import Fingerprint
+from ego.prompt import Prompt
+from ego.visual_tokens import VisualTokens
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What the method may ask about a model.
+
+    Attributes:
+        model_id: Hub name or folder.
+        family: Key of the table of families, or "unknown".
+        attention_layers: Decoder layers with an attention map, counted from 0 (hybrids have gaps).
+        layer_count: All decoder layers.
+        dim: Width of the language model.
+        context_length: Longest prompt, tokens.
+        has_geometry: Whether visual tokens carry boxes (heat-map, spatial order and calibration need them).
+        has_deepstack: Whether visual tokens carry DeepStack levels.
+    """
+
+    model_id: str
+    family: str
+    attention_layers: tuple[int, ...]
+    layer_count: int
+    dim: int
+    context_length: int
+    has_geometry: bool
+    has_deepstack: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Prefix:
+    """The prefilled beginning of a prompt; shared by any number of queries, never changed by them.
+
+    Attributes:
+        parts: How many parts of the prompt it covers.
+        length: Tokens it covers.
+        state: The backbone's own (cache, ids, positions); opaque to the method.
+    """
+
+    parts: int
+    length: int
+    state: Any
+
+
+@dataclass(frozen=True)
+class Record:
+    """Attention rows to keep while generating: from each generated token to the visual tokens of one part.
+
+    Attributes:
+        layers: Decoder layers.
+        part: Index of the Picture or SoftTokens among `prompt.parts`.
+    """
+
+    layers: tuple[int, ...]
+    part: int
+
+
+@dataclass(frozen=True, eq=False)
+class Generation:
+    """What a model said.
+
+    Attributes:
+        text: Decoded answer, special tokens removed, outer blanks off.
+        token_ids: Generated tokens, without the end-of-turn token.
+        spans: For each of these tokens, its character span in `text` (empty span where it shows nothing).
+        first_logits: Scores of the first answer token over the vocabulary, float32.
+        attention: Rows of the recorded layers after softmax over all keys, float32; None when not recorded.
+            A row belongs to the forward pass that consumed the token.
+        prompt_tokens: Length of the prompt.
+        seconds: Wall-clock time, prefill of the remainder included.
+    """
+
+    text: str
+    token_ids: Int[Tensor, " token"]
+    spans: tuple[tuple[int, int], ...]
+    first_logits: Float[Tensor, " vocab"]
+    attention: Float[Tensor, "layer head token visual"] | None
+    prompt_tokens: int
+    seconds: float
+
+
+class Backbone(Protocol):
+    """A vision-language model that can be personalized."""
+
+    @property
+    def card(self) -> ModelCard:
+        """Facts about the model."""
+        ...
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What memories of this model are valid for."""
+        ...
+
+    def encode_image(self, image: Image.Image) -> VisualTokens:
+        """Run vision tower and projector once on an upright RGB image."""
+        ...
+
+    def prefill(self, prompt: Prompt, parts: int, *, prefix: Prefix | None = None) -> Prefix:
+        """Run the model over the first `parts` parts of `prompt`, on top of `prefix` if one is given.
+
+        Raises:
+            BackboneError: If `prefix` is not the beginning of `prompt`.
+        """
+        ...
+
+    def generate(
+        self,
+        prompt: Prompt,
+        *,
+        max_new_tokens: int,
+        prefix: Prefix | None = None,
+        record: Record | None = None,
+        on_text: Callable[[str], None] | None = None,
+        forced_text: str | None = None,
+    ) -> Generation:
+        """Answer greedily.
+
+        Args:
+            prompt: The conversation.
+            max_new_tokens: Longest answer.
+            prefix: A prefilled beginning of the same prompt; only the rest is run.
+            record: Attention rows to keep.
+            on_text: Called with each new piece of text as it appears (streaming).
+            forced_text: Text to read instead of generating (keywords given by the user): its tokens are run in one pass
+                and recorded as if the model had said them.
+
+        Raises:
+            ContextBudgetError: If prompt and answer do not fit into the model's context.
+            BackboneError: If `prefix` is not the beginning of `prompt`.
+        """
+        ...
+
+    def next_token_logits(
+        self, prompts: Sequence[Prompt], *, prefix: Prefix | None = None
+    ) -> Float[Tensor, "prompt vocab"]:
+        """Score the first answer token of several prompts in one batched pass over a shared prefix (float32)."""
+        ...
+
+    def word_ids(self, words: Sequence[str]) -> tuple[int, ...]:
+        """First-token ids by which an answer may begin with one of `words` (with and without a leading blank)."""
+        ...
+
+    def count_tokens(self, prompt: Prompt) -> int:
+        """Length of a prompt in tokens."""
+        ...

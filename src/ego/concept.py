@@ -1,0 +1,91 @@
+"""Concept: what the user introduces - a name, reference images and, if they like, more."""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from os import PathLike
+from typing import TYPE_CHECKING, TypeAlias
+
+from ego.errors import ConceptNameError, InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+ImageSource: TypeAlias = "str | PathLike[str] | Image.Image"
+LONGEST_NAME = 64  # characters
+
+
+@dataclass(frozen=True)
+class Region:
+    """Where the subject is in a reference image, said by the user instead of the model's attention.
+
+    Attributes:
+        box: Left, top, right, bottom in pixels of the image as displayed; or
+        mask: True on the subject, one entry per pixel of the image as displayed.
+    """
+
+    box: tuple[float, float, float, float] | None = None
+    mask: "np.ndarray | None" = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Concept:
+    """A subject to introduce.
+
+    Attributes:
+        name: What the user calls it; 1 to 64 characters, one line, no control characters, no angle-bracket pipes.
+        images: One or a few reference images: paths or PIL images.
+        category: What it is ("dog"); optional.
+        notes: Free text; optional.
+        keywords: Words that replace the model's own description; optional.
+        regions: One region per image (or None), which replaces description and area question; optional.
+    """
+
+    name: str
+    images: Sequence[ImageSource]
+    category: str = ""
+    notes: str = ""
+    keywords: str = ""
+    regions: Sequence[Region | None] = ()
+
+    def __post_init__(self) -> None:
+        """Check what was given.
+
+        Raises:
+            ConceptNameError: If the name cannot be used.
+            InputError: If there is no image, or the regions do not match the images.
+        """
+        object.__setattr__(self, "name", clean_name(self.name))
+        if not self.images:
+            raise InputError(f"concept {self.name!r} has no reference image; give at least one photo")
+        if self.regions and len(self.regions) != len(self.images):
+            raise InputError(
+                f"{len(self.regions)} regions for {len(self.images)} images of {self.name!r}; give one each"
+            )
+
+
+def clean_name(name: str) -> str:
+    """Normalise a name (NFC, outer blanks off) and refuse one that would break a prompt.
+
+    Emoji, right-to-left scripts, quotes and slashes are fine: names never become file names, and text of a prompt is
+    never read as control tokens.
+
+    Raises:
+        ConceptNameError: If it is empty, too long, has several lines, control characters or direction overrides.
+    """
+    cleaned = unicodedata.normalize("NFC", name).strip()
+    if not cleaned:
+        raise ConceptNameError("the name is empty; give the concept a name such as 'Bo'")
+    if len(cleaned) > LONGEST_NAME:
+        raise ConceptNameError(f"the name has {len(cleaned)} characters; at most {LONGEST_NAME} are allowed")
+    bad = [character for character in cleaned if _breaks_a_prompt(character)]
+    if bad:
+        raise ConceptNameError(f"the name {cleaned!r} holds {bad[0]!r}; use one line of visible characters")
+    return cleaned
+
+
+def _breaks_a_prompt(character: str) -> bool:
+    if character == "\u200d":  # joins emoji
+        return False
+    return unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}

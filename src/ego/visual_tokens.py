@@ -1,0 +1,76 @@
+"""VisualTokens: visual tokens of one image (or the chosen few of it) in the embedding space of the language model.
+
+The value that travels through the house: `Backbone.encode_image` makes it, `selection` picks from it, `ConceptMemory`
+stores it, `prompt` puts it into the context.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class VisualTokens:
+    """Visual tokens X_R, as the projector gives them (paper, section 3.1).
+
+    Attributes:
+        rows: Projector output in the language model's embedding space.
+        deepstack: Features added to the first decoder layers (Qwen3-VL), one slice per level; no levels elsewhere.
+        boxes: What each token looks at, as fractions x0 y0 x1 y1 of the image; None for a family of unknown geometry.
+        view: Which covering of the image a token belongs to (0 = whole image, 1.. = tiles; any-res grids are 1).
+        spatial: False for tokens without a place, such as newline tokens.
+        grid_position: Row and column in the merged grid, for models with multimodal rotary positions; else None.
+        grid: Rows and columns of that grid, or None.
+    """
+
+    rows: Float[Tensor, "visual dim"]
+    deepstack: Float[Tensor, "level visual dim"]
+    boxes: Float[Tensor, "visual 4"] | None
+    view: Int[Tensor, " visual"]
+    spatial: Bool[Tensor, " visual"]
+    grid_position: Int[Tensor, "visual 2"] | None = None
+    grid: tuple[int, int] | None = None
+
+    def __len__(self) -> int:
+        """Count the tokens."""
+        return self.rows.shape[0]
+
+    def select(self, positions: Int[Tensor, " kept"]) -> "VisualTokens":
+        """Keep the tokens at `positions`, in that order; copies, so the rest of the image can be freed."""
+        return replace(
+            self,
+            rows=self.rows[positions],
+            deepstack=self.deepstack[:, positions],
+            boxes=None if self.boxes is None else self.boxes[positions],
+            view=self.view[positions],
+            spatial=self.spatial[positions],
+            grid_position=None if self.grid_position is None else self.grid_position[positions],
+        )
+
+    def to(self, target: torch.device | torch.dtype) -> "VisualTokens":
+        """Move the features (not the bookkeeping) to a device or a number format."""
+        return replace(self, rows=self.rows.to(target), deepstack=self.deepstack.to(target))
+
+
+def concatenate(views: Sequence[VisualTokens]) -> VisualTokens:
+    """Join the kept tokens of several reference images, in order.
+
+    The grid is dropped when there is more than one view: tokens of two images share no grid.
+    """
+    if len(views) == 1:
+        return views[0]
+    return VisualTokens(
+        rows=torch.cat([view.rows for view in views]),
+        deepstack=torch.cat([view.deepstack for view in views], dim=1),
+        boxes=_joined([view.boxes for view in views]),
+        view=torch.cat([view.view for view in views]),
+        spatial=torch.cat([view.spatial for view in views]),
+    )
+
+
+def _joined(boxes: Sequence[Tensor | None]) -> Tensor | None:
+    known = [box for box in boxes if box is not None]
+    return torch.cat(known) if len(known) == len(boxes) else None

@@ -1,0 +1,25 @@
+"""Shared by all tests: where photos that do not ship with the project are, and quiet, repeatable torch."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+torch.set_num_threads(min(2, torch.get_num_threads()))
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def _data_folder() -> Path:
+    return Path(os.environ.get("EGO_DATA", ROOT.parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Folder of real photos, masks and videos; tests that need it are skipped where it is missing."""
+    folder = _data_folder()
+    if not (folder / "manifest.json").is_file():
+        pytest.skip("no real photos here: set EGO_DATA to a folder with manifest.json, concepts/, coco_seg/, video/")
+    return folder
