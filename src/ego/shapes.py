@@ -16,15 +16,3 @@ concept  remembered concepts
 prompt   prompts of one batch
 vocab    words of the model's vocabulary
 """
-
-from typing import TypeAlias
-
-from jaxtyping import Bool, Float, Int
-from torch import Tensor
-
-Rows: TypeAlias = Float[Tensor, "visual dim"]
-Importance: TypeAlias = Float[Tensor, " visual"]
-Boxes: TypeAlias = Float[Tensor, "visual 4"]
-Positions: TypeAlias = Int[Tensor, " kept"]
-Spatial: TypeAlias = Bool[Tensor, " visual"]
-KeywordAttention: TypeAlias = Float[Tensor, "layer head keyword visual"]

@@ -1,0 +1,134 @@
+"""Prompt -> generated text and first-token probabilities -> Answer, Recognition (paper 3.3)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ego.backbones.base import Backbone, Prefix
+from ego.memory import ConceptMemory
+from ego.prompt import Prompt, query_prompt, recognition_question
+from ego.visual_tokens import VisualTokens
+
+YES_WORDS = ("Yes", "yes", "YES")
+NO_WORDS = ("No", "no", "NO")
+Said = Literal["yes", "no", "other", "not asked"]
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """Whether one concept is in an image.
+
+    Attributes:
+        name: The concept.
+        present: probability >= threshold.
+        probability: P(yes) / (P(yes) + P(no)) of the first answer token.
+        threshold: What `present` was decided with.
+        said: The likeliest first token, read as text; "other" is an unparsable answer, "not asked" marks a concept that
+            the similarity filter left out (probability 0).
+    """
+
+    name: str
+    present: bool
+    probability: float
+    threshold: float
+    said: Said
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model said with the memories in its context.
+
+    Attributes:
+        text: The answer.
+        names: Concepts that were in the prompt, in order.
+        dropped: Concepts the similarity filter left out.
+        mentioned: Concepts of the prompt whose names the answer says.
+        prompt_tokens: Length of the prompt.
+        seconds: Wall-clock time, image encoding excluded.
+    """
+
+    text: str
+    names: tuple[str, ...]
+    dropped: tuple[str, ...]
+    mentioned: tuple[str, ...]
+    prompt_tokens: int
+    seconds: float
+
+
+def recognize_all(
+    backbone: Backbone,
+    memories: Sequence[ConceptMemory],
+    images: Sequence[VisualTokens],
+    *,
+    threshold: float,
+    prefix: Prefix,
+) -> dict[str, Recognition]:
+    """Ask about every memory of the prompt in one batched pass over the shared prefix (memories and images)."""
+    if not memories:
+        return {}
+    names = [memory.name for memory in memories]
+    prompts = [query_prompt(memories, images, recognition_question(name)) for name in names]
+    logits = backbone.next_token_logits(prompts, prefix=prefix)
+    yes, no = backbone.word_ids(YES_WORDS), backbone.word_ids(NO_WORDS)
+    probabilities = yes_probability(logits, yes, no).tolist()
+    said = [_read(token, yes, no) for token in logits.argmax(-1).tolist()]
+    return {
+        name: Recognition(name, probability >= threshold, probability, threshold, word)
+        for name, probability, word in zip(names, probabilities, said, strict=True)
+    }
+
+
+def not_asked(name: str, threshold: float) -> Recognition:
+    """Stand for a concept that the similarity filter left out of the prompt."""
+    return Recognition(name, present=False, probability=0.0, threshold=threshold, said="not asked")
+
+
+def yes_probability(
+    logits: Float[Tensor, "prompt vocab"], yes: Sequence[int], no: Sequence[int]
+) -> Float[Tensor, " prompt"]:
+    """P(yes) / (P(yes) + P(no)) of the first answer token; each word counts with all its spellings."""
+    for_yes = logits[:, list(yes)].logsumexp(-1)
+    for_no = logits[:, list(no)].logsumexp(-1)
+    return torch.sigmoid(for_yes - for_no)
+
+
+def answer(
+    backbone: Backbone,
+    prompt: Prompt,
+    *,
+    names: Sequence[str],
+    dropped: Sequence[str],
+    max_new_tokens: int,
+    prefix: Prefix | None,
+    on_text: Callable[[str], None] | None = None,
+) -> Answer:
+    """Let the model answer a prompt."""
+    said = backbone.generate(prompt, max_new_tokens=max_new_tokens, prefix=prefix, on_text=on_text)
+    mentioned = tuple(name for name in names if mentions(said.text, name))
+    return Answer(said.text, tuple(names), tuple(dropped), mentioned, said.prompt_tokens, said.seconds)
+
+
+def mentions(text: str, name: str) -> bool:
+    """Say whether a text holds a name as whole words, whatever the case: "Bo" is not in "Bottle"."""
+    haystack, needle = text.casefold(), name.casefold()
+    start = haystack.find(needle)
+    while start >= 0:
+        before, after = haystack[:start][-1:], haystack[start + len(needle) :][:1]
+        if not (_joins(before, needle[0]) or _joins(after, needle[-1])):
+            return True
+        start = haystack.find(needle, start + 1)
+    return False
+
+
+def _joins(neighbour: str, edge: str) -> bool:
+    return neighbour.isalnum() and edge.isalnum()
+
+
+def _read(token: int, yes: Sequence[int], no: Sequence[int]) -> Said:
+    if token in yes:
+        return "yes"
+    return "no" if token in no else "other"

@@ -1,0 +1,156 @@
+"""One reference image -> its kept tokens and the record of how they were chosen (paper 3.1, steps 1 to 6 in order)."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from PIL import Image
+from torch import Tensor
+
+from ego.attention import token_importance
+from ego.backbones.base import Backbone
+from ego.concept import Region
+from ego.config import EgoConfig
+from ego.describe import Description, describe
+from ego.errors import InputError
+from ego.keywords import Keywords, find_keywords
+from ego.memory import ViewRecord
+from ego.memory_size import MemorySize, memory_size, parse_area
+from ego.regions import OBJECT_COVERAGE, region_mask, token_coverage
+from ego.selection import all_tokens, random_tokens, top_tokens, uniform_tokens
+from ego.visual_tokens import VisualTokens
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """A reference image and what the user said about it.
+
+    Attributes:
+        image: Upright RGB image.
+        digest: sha256 of its pixels.
+        keywords: Words that replace the model's description; empty: the model describes.
+        region: Where the subject is; replaces description and area question.
+    """
+
+    image: Image.Image
+    digest: str
+    keywords: str = ""
+    region: Region | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """The memory that one reference image gives."""
+
+    tokens: VisualTokens
+    record: ViewRecord
+
+
+@dataclass(frozen=True, eq=False)
+class _Scored:
+    """Every token of a reference with its importance, and what it rests on."""
+
+    tokens: VisualTokens
+    importance: Float[Tensor, " visual"]
+    keywords: tuple[str, ...]
+    size: MemorySize
+    description: str = ""
+    description_by: str = "region"
+    area_answer: str = ""
+    area_percent: float | None = None
+
+
+def introduce_view(backbone: Backbone, reference: Reference, config: EgoConfig, layers: tuple[int, ...]) -> View:
+    """Choose the tokens of one reference image."""
+    started = time.perf_counter()
+    scored = (
+        _score_by_attention(backbone, reference, config, layers)
+        if reference.region is None
+        else _score_by_region(backbone, reference.image, reference.region, config)
+    )
+    kept = _select(scored, config)
+    record = _record(reference, scored, kept, layers, seconds=time.perf_counter() - started)
+    return View(scored.tokens.select(kept.to(scored.tokens.rows.device)), record)
+
+
+def _score_by_attention(
+    backbone: Backbone, reference: Reference, config: EgoConfig, layers: tuple[int, ...]
+) -> _Scored:
+    said = describe(backbone, reference.image, config, layers=layers, keywords=reference.keywords)
+    keywords = find_keywords(said.words.text, said.words.spans, drop_stop_words=config.drop_stop_words)
+    area_answer = said.area.text if said.area else ""
+    area_percent = parse_area(area_answer)
+    return _Scored(
+        tokens=said.tokens,
+        importance=_importance(said, keywords, config),
+        keywords=keywords.words,
+        size=_size(said.tokens, area_percent, config),
+        description=said.words.text,
+        description_by="user" if reference.keywords else "model",
+        area_answer=area_answer,
+        area_percent=area_percent,
+    )
+
+
+def _score_by_region(backbone: Backbone, image: Image.Image, region: Region, config: EgoConfig) -> _Scored:
+    mask = region_mask(region, image.size)
+    tokens = backbone.encode_image(image)
+    if tokens.boxes is None:
+        raise InputError(f"{backbone.card.model_id} has no known token geometry; give keywords instead of a region")
+    coverage = token_coverage(tokens.boxes, mask)
+    inside = int((coverage[tokens.spatial.cpu()] >= OBJECT_COVERAGE).sum())
+    percent = float(np.clip(100 * mask.mean(), 1, 100))
+    count = max(config.min_tokens, inside)
+    size = MemorySize(min(count, len(tokens)), f"{inside} tokens at least half inside the region")
+    return _Scored(tokens, coverage, keywords=(), size=size, area_percent=percent)
+
+
+def _importance(said: Description, keywords: Keywords, config: EgoConfig) -> Float[Tensor, " visual"]:
+    assert said.words.attention is not None, "describe() always records"
+    rows = said.words.attention[:, :, torch.tensor(keywords.positions, dtype=torch.long)]
+    return token_importance(rows, reduction=config.reduction, normalize=config.normalize)
+
+
+def _size(tokens: VisualTokens, area_percent: float | None, config: EgoConfig) -> MemorySize:
+    return memory_size(
+        int(tokens.spatial.sum()),
+        budget=config.budget,
+        area_percent=area_percent,
+        dynamic=config.dynamic_size,
+        minimum=config.min_tokens,
+    )
+
+
+def _select(scored: _Scored, config: EgoConfig) -> Int[Tensor, " kept"]:
+    spatial, count = scored.tokens.spatial, scored.size.count
+    if config.selector == "all":
+        return all_tokens(spatial)
+    if config.selector == "uniform":
+        return uniform_tokens(count, spatial)
+    if config.selector == "random":
+        return random_tokens(count, spatial, seed=config.seed)
+    return top_tokens(scored.importance, count, spatial)
+
+
+def _record(
+    reference: Reference, scored: _Scored, kept: Tensor, layers: tuple[int, ...], *, seconds: float
+) -> ViewRecord:
+    boxes = scored.tokens.boxes
+    return ViewRecord(
+        image=reference.digest,
+        size=reference.image.size,
+        description=scored.description,
+        description_by=scored.description_by,
+        keywords=scored.keywords,
+        area_answer=scored.area_answer,
+        area_percent=scored.area_percent,
+        size_rule=scored.size.rule,
+        candidates=len(scored.tokens),
+        kept=tuple(kept.tolist()),
+        boxes=() if boxes is None else tuple(tuple(box) for box in boxes.tolist()),
+        importance=tuple(scored.importance.tolist()),
+        layers=layers if scored.description_by != "region" else (),
+        seconds=seconds,
+    )

@@ -1,0 +1,101 @@
+"""Memories and images of one query, read by the model once, so that any number of questions can follow.
+
+The memories' part is prefilled once per list of concepts and kept for the next query; the images come on top of it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from PIL import Image
+
+from ego.answer import Answer, answer
+from ego.backbones.base import Backbone, Prefix
+from ego.concept import ImageSource
+from ego.config import EgoConfig
+from ego.errors import InputError
+from ego.media import is_video, read_frames, read_image
+from ego.memory import ConceptMemory
+from ego.prompt import Prompt, query_prompt
+from ego.similarity_filter import shortlist
+from ego.visual_tokens import VisualTokens
+
+QueryImage: TypeAlias = "ImageSource | Sequence[ImageSource]"
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What the model has before its eyes.
+
+    Attributes:
+        backbone: The model.
+        memories: Concepts in the prompt, in stable order.
+        dropped: Names of concepts that the similarity filter left out.
+        images: The image, the frames of a video, or nothing.
+        prefix: Everything before the question, prefilled; None when there is nothing before it.
+    """
+
+    backbone: Backbone
+    memories: tuple[ConceptMemory, ...]
+    dropped: tuple[str, ...]
+    images: tuple[VisualTokens, ...]
+    prefix: Prefix | None
+
+    def prompt(self, question: str) -> Prompt:
+        """Ask something about this scene."""
+        return query_prompt(self.memories, self.images, question)
+
+    def answer(self, prompt: Prompt, max_new_tokens: int, on_text: Callable[[str], None] | None = None) -> Answer:
+        """Let the model answer a prompt that begins with this scene."""
+        return answer(
+            self.backbone,
+            prompt,
+            names=tuple(memory.name for memory in self.memories),
+            dropped=self.dropped,
+            max_new_tokens=max_new_tokens,
+            prefix=self.prefix,
+            on_text=on_text,
+        )
+
+
+class SceneReader:
+    """Reads scenes; keeps the prefill of the last list of memories."""
+
+    def __init__(self, backbone: Backbone, config: EgoConfig) -> None:
+        self._backbone, self._config = backbone, config
+        self._memory_prefix: tuple[tuple[ConceptMemory, ...], Prefix] | None = None
+
+    def read(self, memories: Sequence[ConceptMemory], image: QueryImage | None) -> Scene:
+        """Encode the image or frames, choose the memories that fit, and prefill both."""
+        frames = () if image is None else query_images(image, self._config.video_frames)
+        images = tuple(self._backbone.encode_image(frame) for frame in frames)
+        chosen = shortlist(memories, images, self._config.context_budget)
+        return Scene(self._backbone, chosen.kept, chosen.dropped, images, self._prefill(chosen.kept, images))
+
+    def _prefill(self, memories: tuple[ConceptMemory, ...], images: tuple[VisualTokens, ...]) -> Prefix | None:
+        prefix = self._prefill_memories(memories) if memories else None
+        if not images:
+            return prefix
+        prompt = query_prompt(memories, images, question="")
+        return self._backbone.prefill(prompt, parts=len(prompt.parts) - 1, prefix=prefix)
+
+    def _prefill_memories(self, memories: tuple[ConceptMemory, ...]) -> Prefix:
+        if self._memory_prefix is None or not _same(self._memory_prefix[0], memories):
+            prompt = query_prompt(memories, (), question="")
+            self._memory_prefix = memories, self._backbone.prefill(prompt, parts=len(prompt.parts) - 1)
+        return self._memory_prefix[1]
+
+
+def query_images(image: QueryImage, frames: int) -> tuple[Image.Image, ...]:
+    """Turn whatever the user handed over into upright RGB images: one, or the frames of a video in order."""
+    if isinstance(image, Sequence) and not isinstance(image, str):
+        if not image:
+            raise InputError("the list of frames is empty; give at least one image")
+        return tuple(read_image(frame).picture for frame in image)
+    if not isinstance(image, Image.Image) and is_video(image):
+        return read_frames(image, frames)
+    return (read_image(image).picture,)
+
+
+def _same(one: Sequence[ConceptMemory], other: Sequence[ConceptMemory]) -> bool:
+    return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
