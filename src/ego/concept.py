@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from os import PathLike
-from typing import TYPE_CHECKING, TypeAlias
+from typing import IO, TYPE_CHECKING, TypeAlias
 
 from ego.errors import ConceptNameError, InputError
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
-ImageSource: TypeAlias = "str | PathLike[str] | Image.Image"
+ImageSource: TypeAlias = "str | PathLike[str] | bytes | IO[bytes] | Image.Image"
 LONGEST_NAME = 64  # characters
 
 
