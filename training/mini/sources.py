@@ -1,0 +1,155 @@
+"""Read the licence-clean pictures of the data folder into one list of assets, and pack that list into one small file.
+
+An asset is a picture with a mask: sprites carry their own alpha, photos the alpha of their subject (zero everywhere for a mere background).
+Several assets with one identity are different pictures of the same thing: the true positives of the contrastive stage.
+"""
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from pycocotools import mask as coco_mask
+
+from nouns import photo_noun, sprite_noun
+from splits import COCO_FREE_LICENSES, DAVIS_TEST, DREAMBOOTH_TRAIN, FREE_CLIPS, Part, photo_part, sprite_part
+
+PHOTO_SIDE = 288
+MINIMUM_SUBJECT_SHARE = 0.008
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One picture: RGBA pixels, whose it is, what it is, and what it may be used for."""
+
+    pixels: Pixels
+    identity: str
+    family: str  # what look-alikes share: the sprite's name, the photo's class
+    noun: str
+    kind: str  # sprite | photo | background
+    part: Part
+
+
+def sprites(data: Path) -> Iterator[Asset]:
+    """Yield every sprite in its four drawing styles."""
+    for entry in json.loads((data / "sprites/sprites.json").read_text())["sprites"]:
+        noun = sprite_noun(entry["name"], entry["category"])
+        for style, file in entry["files"].items():
+            pixels = np.asarray(Image.open(data / file).convert("RGBA"))
+            yield Asset(pixels, f"{entry['slug']}/{style}", entry["slug"], noun, "sprite", sprite_part(entry["slug"]))
+
+
+def _photo(path: Path, mask: NDArray[np.bool_] | None) -> Pixels:
+    """Load a photo, shrink it and put the subject's mask into the alpha channel."""
+    image = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
+    alpha = Image.fromarray(np.zeros((image.height, image.width), np.uint8) if mask is None else mask.astype(np.uint8) * 255)
+    scale = min(1.0, PHOTO_SIDE / min(image.size))
+    size = (round(image.width * scale), round(image.height * scale))
+    return np.dstack([np.asarray(image.resize(size, Image.Resampling.LANCZOS)), np.asarray(alpha.resize(size, Image.Resampling.BILINEAR))])
+
+
+def coco_photos(data: Path, free: bool) -> Iterator[Asset]:
+    """Yield COCO, pet and balloon photos, each masked by its target instance; `free` chooses the freely licensed ones or the others."""
+    for name in ("instances_coco.json", "instances_extra.json"):
+        table = json.loads((data / "coco_seg/annotations" / name).read_text())
+        classes = {category["id"]: category["name"] for category in table["categories"]}
+        annotations = {annotation["id"]: annotation for annotation in table["annotations"]}
+        for image in table["images"]:
+            is_free = image["license"] in COCO_FREE_LICENSES or image["license"] in {101, 103}
+            if is_free != free or image["license"] == 102:  # DAVIS frames come with their sequences
+                continue
+            annotation = annotations[image["target_annotation_id"]]
+            noun = photo_noun(str(image.get("breed") and _pet(image["breed"]) or classes[annotation["category_id"]]))
+            pixels = _photo(data / "coco_seg/images" / image["file_name"], _decode(annotation, image))
+            part: Part = photo_part(image["file_name"]) if free else "test"
+            yield Asset(pixels, f"coco/{image['id']}", f"photo {noun}", noun, "photo", part)
+
+
+def _pet(breed: str) -> str:
+    """Oxford pets capitalise the breeds of cats and only those."""
+    return "cat" if breed[0].isupper() else "dog"
+
+
+def _decode(annotation: dict[str, object], image: dict[str, int]) -> NDArray[np.bool_]:
+    segmentation = annotation["segmentation"]
+    height, width = image["height"], image["width"]
+    if isinstance(segmentation, dict):
+        runs = coco_mask.frPyObjects(segmentation, height, width) if isinstance(segmentation["counts"], list) else segmentation
+        return coco_mask.decode(runs).astype(bool)
+    return coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))).astype(bool)
+
+
+def concept_photos(data: Path) -> Iterator[Asset]:
+    """Yield the photos of the training half of DreamBooth, with a subject mask found by GrabCut from a centred box."""
+    for concept in json.loads((data / "concepts/concepts.json").read_text())["concepts"]:
+        if concept["dataset"] == "dreambooth" and concept["name"] in DREAMBOOTH_TRAIN:
+            noun = photo_noun(concept["class"])
+            for file in concept["refs"] + concept["tests"]:
+                pixels = _photo(data / file, None)
+                pixels[..., 3] = _grabcut(pixels[..., :3])
+                yield Asset(pixels, concept["id"], f"photo {noun}", noun, "photo", "train")
+
+
+def _grabcut(rgb: Pixels) -> Pixels:
+    """Separate a centred subject from its surroundings."""
+    height, width = rgb.shape[:2]
+    mask = np.zeros((height, width), np.uint8)
+    box = (int(0.08 * width), int(0.06 * height), int(0.84 * width), int(0.9 * height))
+    cv2.setRNGSeed(0)
+    cv2.grabCut(np.ascontiguousarray(rgb[..., ::-1]), mask, box, np.zeros((1, 65)), np.zeros((1, 65)), 5, cv2.GC_INIT_WITH_RECT)
+    subject = np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
+    subject = cv2.morphologyEx(subject, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(subject)
+    if count < 2:
+        return np.full((height, width), 255, np.uint8)
+    return (labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))).astype(np.uint8) * 255
+
+
+def video_frames(data: Path) -> Iterator[Asset]:
+    """Yield every third DAVIS frame with its mask (one identity per sequence), and frames of free clips as backgrounds."""
+    for video in json.loads((data / "video/videos.json").read_text())["videos"]:
+        if video.get("masks"):
+            part: Part = "test" if video["id"] in DAVIS_TEST else "train"
+            noun = photo_noun(video["category"])
+            for frame, mask in list(zip(video["frames"], video["masks"], strict=True))[::3]:
+                subject = np.asarray(Image.open(data / mask).convert("L")) > 0
+                yield Asset(_photo(data / frame, subject), f"davis/{video['id']}", f"photo {noun}", noun, "photo", part)
+        elif video["id"] in FREE_CLIPS:
+            for frame in video["frames"][::6]:
+                yield Asset(_photo(data / frame, None), f"clip/{video['id']}", "background", "object", "background", "train")
+
+
+def read_training_world(data: Path) -> list[Asset]:
+    """Read everything that may enter training (and the sprites of all parts)."""
+    return [*sprites(data), *coco_photos(data, free=True), *concept_photos(data), *video_frames(data)]
+
+
+def write_pack(assets: list[Asset], path: Path) -> None:
+    """Store the assets as compressed pictures in one file."""
+    columns = {field: np.array([getattr(asset, field) for asset in assets]) for field in ("identity", "family", "noun", "kind", "part")}
+    blobs = [_encode(asset) for asset in assets]
+    np.savez(path, **columns, ends=np.cumsum([len(blob) for blob in blobs]), data=np.frombuffer(b"".join(blobs), np.uint8))
+
+
+def _encode(asset: Asset) -> bytes:
+    buffer = io.BytesIO()
+    lossless = asset.kind == "sprite"
+    Image.fromarray(asset.pixels).save(buffer, "WEBP", lossless=lossless, quality=80 if lossless else 88, exact=True)
+    return buffer.getvalue()
+
+
+def read_pack(path: Path) -> list[Asset]:
+    """Read what `write_pack` wrote."""
+    with np.load(path) as table:
+        stored = {name: table[name] for name in table.files}
+    ends = [0, *stored["ends"].tolist()]
+    data = stored["data"].tobytes()
+    pixels = [np.array(Image.open(io.BytesIO(data[start:end])).convert("RGBA")) for start, end in zip(ends, ends[1:], strict=False)]
+    columns = [stored[field].tolist() for field in ("identity", "family", "noun", "kind", "part")]
+    return [Asset(picture, *row) for picture, *row in zip(pixels, *columns, strict=True)]

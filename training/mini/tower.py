@@ -1,0 +1,238 @@
+"""Stage A: teach the vision tower identity, by contrast between views, and what the language model will have to say, by small extra heads.
+
+    python tower.py --preset cpu.toml --world WORLD.npz --run FOLDER [--device cuda]
+"""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset
+
+from architecture import build_tower
+from colours import COLOURS
+from machine import LOGGER, Progress, half_precision, load, note, optimizer, prepare, save, set_rate
+from nouns import NOUNS
+from presets import Preset, Shape, read_preset
+from sources import read_pack
+from subjects import Cast, Subject
+from world import group_layout, main_layout, render
+
+TEMPERATURE = 0.08
+EMBEDDING = 128
+DENSE_TOKENS = 768
+SMALLEST_COVER = 0.6  # visible tokens below which an object teaches nothing
+CHECK_STEPS = 200
+
+
+@dataclass(frozen=True)
+class Views:
+    """One batch: pictures, and the objects in them (of which picture, where, who, what)."""
+
+    pixels: Tensor  # view 3 side side, uint8
+    view: Tensor  # object
+    cover: Tensor  # object token
+    identity: Tensor  # object
+    noun: Tensor  # object
+    colour: Tensor  # object colour
+    main: Tensor  # view: index of its main object, or -1
+
+    def to(self, device: str) -> "Views":
+        """Move to a device."""
+        return Views(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+
+
+class ViewBatches(Dataset[Views]):
+    """Batch number -> batch: the same batch for the same seed and number, on every machine and after every restart."""
+
+    def __init__(self, cast: Cast, seed: int, sides: list[int], views: int, identities: int, patch: int) -> None:
+        """Render `len(sides)` batches, each at its own size."""
+        self.cast, self.seed, self.sides = cast, seed, sides
+        self.views, self.identities, self.patch = views, identities, patch
+
+    def __len__(self) -> int:
+        """Count the batches."""
+        return len(self.sides)
+
+    def _pool(self, rng: np.random.Generator) -> list[Subject]:
+        pool: list[Subject] = []
+        while len(pool) < self.identities:
+            pool.append(self.cast.random_subject(rng))
+            while rng.random() < 0.5:
+                pool.append(self.cast.look_alike(rng, pool[-1]))
+        return list(dict.fromkeys(pool[: self.identities]))
+
+    def __getitem__(self, number: int) -> Views:
+        """Render one batch."""
+        cv2.setNumThreads(1)
+        rng = np.random.default_rng([self.seed, number])
+        pool, side = self._pool(rng), self.sides[number]
+        pixels, objects, mains = [], [], []
+        for view in range(self.views):
+            members = [view % len(pool), *rng.choice(len(pool), int(rng.choice(4, p=(0.3, 0.3, 0.25, 0.15))), replace=False).tolist()]
+            grouped = rng.random() < 0.3
+            members = list(dict.fromkeys(members))
+            layout = (group_layout if grouped else main_layout)(rng, len(members))
+            subjects = [pool[member] for member in members]
+            picture = render(rng, self.cast, subjects, layout, side=side, grid=side // self.patch, whole_photo=0.6)
+            pixels.append(picture.pixels)
+            seen = [i for i in range(len(members)) if picture.cover[i].sum() > SMALLEST_COVER and picture.visible[i] > 0.3]
+            mains.append(len(objects) if 0 in seen and not grouped else -1)
+            objects += [(view, picture.cover[i].reshape(-1), members[i]) for i in seen]
+        return self._collate(pixels, objects, mains, pool)
+
+    def _collate(self, pixels: list[np.ndarray], objects: list[tuple[int, np.ndarray, int]], mains: list[int], pool: list[Subject]) -> Views:
+        nouns = [NOUNS.index(self.cast.noun(subject)) for subject in pool]
+        colours = np.stack([self.cast.shares(subject) for subject in pool])
+        view, cover, member = zip(*objects, strict=True)
+        return Views(
+            pixels=torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2),
+            view=torch.tensor(view),
+            cover=torch.from_numpy(np.stack(cover)),
+            identity=torch.tensor(member),
+            noun=torch.tensor([nouns[index] for index in member]),
+            colour=torch.from_numpy(colours[list(member)]),
+            main=torch.tensor(mains),
+        )
+
+
+class TowerWithHeads(nn.Module):
+    """The tower, and the heads that exist during stage A only."""
+
+    def __init__(self, shape: Shape) -> None:
+        """Build both."""
+        super().__init__()
+        self.tower = build_tower(shape)
+        width = shape.vision_width
+        self.whole = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, EMBEDDING))
+        self.part = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, EMBEDDING))
+        self.noun = nn.Linear(width, len(NOUNS))
+        self.colour = nn.Linear(width, len(COLOURS))
+        self.subject = nn.Linear(width, 1)
+
+    def tokens(self, pixels: Tensor) -> Tensor:
+        """Encode uint8 pictures into visual tokens, without the class token."""
+        return self.tower(pixel_values=pixels.float() / 127.5 - 1).last_hidden_state[:, 1:]
+
+    def pooled(self, tokens: Tensor, views: Views) -> Tensor:
+        """Average the tokens of every object, weighted by how much of it they show."""
+        weights = views.cover / views.cover.sum(1, keepdim=True)
+        return torch.einsum("ot,otd->od", weights, tokens.float()[views.view])
+
+
+def losses(model: TowerWithHeads, views: Views, generator: torch.Generator) -> dict[str, Tensor]:
+    """Compute every loss of stage A on one batch."""
+    tokens = model.tokens(views.pixels)
+    pooled = model.pooled(tokens, views)
+    anchors = F.normalize(model.whole(pooled).float(), dim=-1)
+    same = views.identity[:, None] == views.identity[None]
+    itself = torch.eye(len(same), dtype=torch.bool, device=same.device)
+    return {
+        "whole": contrast(anchors @ anchors.T / TEMPERATURE, same & ~itself, ~itself),
+        "part": _dense_contrast(model, tokens, views, anchors, generator),
+        "noun": 0.3 * F.cross_entropy(model.noun(pooled).float(), views.noun),
+        "colour": 0.5 * F.cross_entropy(model.colour(pooled).float(), views.colour),
+        "subject": _subject_mask(model, tokens, views),
+    }
+
+
+def contrast(logits: Tensor, positive: Tensor, allowed: Tensor) -> Tensor:
+    """Supervised contrastive loss: the positives of each row against everything allowed; rows without a positive are left out."""
+    log_share = logits.masked_fill(~allowed, float("-inf")).log_softmax(1).masked_fill(~positive, 0.0)
+    count = positive.sum(1)
+    return -(log_share.sum(1) / count.clamp(min=1))[count > 0].mean()
+
+
+def _dense_contrast(model: TowerWithHeads, tokens: Tensor, views: Views, anchors: Tensor, generator: torch.Generator) -> Tensor:
+    """Pull single tokens of an object to the same object in other views, away from everything else, also in the same view."""
+    owner, place = (views.cover > 0.5).nonzero(as_tuple=True)
+    chosen = torch.randperm(len(owner), generator=generator)[:DENSE_TOKENS].to(owner.device)
+    owner, place = owner[chosen], place[chosen]
+    queries = F.normalize(model.part(tokens[views.view[owner], place]).float(), dim=-1)
+    same = views.identity[owner][:, None] == views.identity[None]
+    elsewhere = views.view[owner][:, None] != views.view[None]
+    return contrast(queries @ anchors.T / TEMPERATURE, same & elsewhere, ~same | elsewhere)
+
+
+def _subject_mask(model: TowerWithHeads, tokens: Tensor, views: Views) -> Tensor:
+    """Tell the main subject's tokens from all others, where a view has a main subject."""
+    with_main = views.main >= 0
+    target = views.cover[views.main[with_main]].clamp(0, 1)
+    return 0.5 * F.binary_cross_entropy_with_logits(model.subject(tokens[with_main]).squeeze(-1).float(), target)
+
+
+@torch.no_grad()
+def retrieval(model: TowerWithHeads, views: Views, device: str) -> dict[str, float]:
+    """Measure how often an object's nearest neighbour in other views is the same object (look-alikes included)."""
+    views = views.to(device)
+    with half_precision(device):
+        tokens = model.tokens(views.pixels)
+        pooled = model.pooled(tokens, views)
+        anchors = F.normalize(model.whole(pooled).float(), dim=-1)
+        noun = (model.noun(pooled).argmax(-1) == views.noun).float().mean()
+        colour = (model.colour(pooled).argmax(-1) == views.colour.argmax(-1)).float().mean()
+        queries = F.normalize(model.part(tokens).float(), dim=-1)
+    same, other_view = views.identity[:, None] == views.identity[None], views.view[:, None] != views.view[None]
+    nearest = (anchors @ anchors.T).masked_fill(~other_view, -2).argmax(1)
+    owner, place = (views.cover > 0.5).nonzero(as_tuple=True)
+    similarity = (queries[views.view[owner], place] @ anchors.T).masked_fill(~other_view[owner], -2)
+    answerable = (same & other_view).any(1)
+    whole = (views.identity[nearest] == views.identity)[answerable].float().mean()
+    part = (views.identity[similarity.argmax(1)] == views.identity[owner])[answerable[owner]].float().mean()
+    return {name: round(float(value), 3) for name, value in (("whole", whole), ("part", part), ("noun", noun), ("colour", colour))}
+
+
+def train(preset: Preset, world: Path, folder: Path, device: str) -> None:
+    """Run or resume stage A."""
+    stage, assets = preset.tower, read_pack(world)
+    sides = [side for side, steps in stage.phases for _ in range(steps)]
+    torch.manual_seed(preset.seed)
+    model = TowerWithHeads(preset.shape).to(device)
+    optimiser = optimizer([{"params": model.parameters()}], stage.rate)
+    state = load(folder / "tower.pt", device)
+    start = 0
+    if state:
+        model.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+        start = state["step"]
+        LOGGER.info("resumed at step %d", start)
+    patch = preset.shape.patch
+    validation = ViewBatches(Cast(assets, "val"), preset.seed + 1, [side for side, _ in stage.phases], 256, 128, patch)
+    batches = ViewBatches(Cast(assets, "train"), preset.seed, sides, stage.views, stage.identities, patch)
+    loader = DataLoader(batches, batch_size=None, sampler=range(start, len(sides)), num_workers=stage.workers, prefetch_factor=4)
+    progress = Progress(len(sides))
+    for step, views in enumerate(loader, start):
+        set_rate(optimiser, stage.rate, step, len(sides))
+        generator = torch.Generator().manual_seed(preset.seed + step)
+        with half_precision(device):
+            parts = losses(model, views.to(device), generator)
+        optimiser.zero_grad(set_to_none=True)
+        torch.stack(list(parts.values())).sum().backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        progress(step, {name: part.item() for name, part in parts.items()})
+        if (step + 1) % CHECK_STEPS == 0 or step + 1 == len(sides):
+            phase = sorted({side for side, _ in stage.phases}).index(sides[step])
+            note(folder, stage="tower", step=step + 1, **retrieval(model, validation[phase], device))
+            save(folder / "tower.pt", model=model.state_dict(), optimiser=optimiser.state_dict(), step=step + 1)
+
+
+def main() -> None:
+    """Read the command line and train."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--preset", type=Path, required=True)
+    parser.add_argument("--world", type=Path, required=True)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--device", default="cpu")
+    options = parser.parse_args()
+    prepare(options.device, options.run)
+    train(read_preset(options.preset), options.world, options.run, options.device)
+
+
+if __name__ == "__main__":
+    main()
