@@ -5,6 +5,7 @@ The memories' part is prefilled once per list of concepts and kept for the next 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from typing import TypeAlias
 
 from PIL import Image
@@ -14,10 +15,11 @@ from ego.backbones.base import Backbone, Prefix
 from ego.concept import ImageSource
 from ego.config import EgoConfig
 from ego.errors import InputError
-from ego.media import is_video, read_frames, read_image
+from ego.media import read_image
 from ego.memory import ConceptMemory
 from ego.prompt import Prompt, query_prompt
 from ego.similarity_filter import shortlist
+from ego.video import is_video, read_frames
 from ego.visual_tokens import VisualTokens
 
 QueryImage: TypeAlias = "ImageSource | Sequence[ImageSource]"
@@ -88,11 +90,11 @@ class SceneReader:
 
 def query_images(image: QueryImage, frames: int) -> tuple[Image.Image, ...]:
     """Turn whatever the user handed over into upright RGB images: one, or the frames of a video in order."""
-    if isinstance(image, Sequence) and not isinstance(image, str):
+    if isinstance(image, Sequence) and not isinstance(image, (str, bytes)):
         if not image:
             raise InputError("the list of frames is empty; give at least one image")
         return tuple(read_image(frame).picture for frame in image)
-    if not isinstance(image, Image.Image) and is_video(image):
+    if isinstance(image, (str, PathLike)) and is_video(image):
         return read_frames(image, frames)
     return (read_image(image).picture,)
 
