@@ -5,7 +5,7 @@ The method knows this file and no model family. `backbones/huggingface.py` imple
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float, Int
 from PIL import Image
@@ -93,6 +93,7 @@ class Generation:
     seconds: float
 
 
+@runtime_checkable
 class Backbone(Protocol):
     """A vision-language model that can be personalized."""
 

@@ -1,0 +1,44 @@
+"""Masks and boxes on the token grid."""
+
+import numpy as np
+import pytest
+import torch
+
+from ego.concept import Region
+from ego.errors import InputError
+from ego.regions import region_mask, token_coverage
+
+QUARTERS = torch.tensor([[0, 0, 0.5, 0.5], [0.5, 0, 1, 0.5], [0, 0.5, 0.5, 1], [0.5, 0.5, 1, 1]])
+
+
+def test_coverage_counts_pixels_of_each_token() -> None:
+    mask = np.zeros((4, 8), dtype=bool)
+    mask[:2, :4] = True  # the whole first quarter
+    mask[3, 4:] = True  # half of the last
+    assert token_coverage(QUARTERS, mask).tolist() == [1.0, 0.0, 0.0, 0.5]
+
+
+def test_tokens_smaller_than_a_pixel_still_see_one() -> None:
+    boxes = torch.tensor([[0.0, 0.0, 0.1, 0.1], [0.9, 0.9, 1.0, 1.0]])
+    assert token_coverage(boxes, np.array([[True, False], [False, False]])).tolist() == [1.0, 0.0]
+
+
+def test_a_box_becomes_a_mask_and_is_cut_at_the_edges() -> None:
+    mask = region_mask(Region(box=(2, 1, 99, 3)), (4, 3))
+    assert mask.tolist() == [[False] * 4, [False, False, True, True], [False, False, True, True]]
+
+
+@pytest.mark.parametrize(
+    ("region", "message"),
+    [
+        (Region(), "either a box or a mask"),
+        (Region(box=(0, 0, 1, 1), mask=np.ones((3, 4))), "either a box or a mask"),
+        (Region(box=(4, 0, 9, 9)), "covers nothing"),
+        (Region(box=(2, 2, 1, 1)), "covers nothing"),
+        (Region(mask=np.ones((4, 3))), "has shape"),
+        (Region(mask=np.zeros((3, 4))), "covers nothing"),
+    ],
+)
+def test_regions_that_cannot_be_used(region: Region, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        region_mask(region, (4, 3))
