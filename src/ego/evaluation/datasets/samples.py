@@ -1,0 +1,128 @@
+"""Steps that several loaders share: every image against every concept, and questions in the spelling of peers."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ego.errors import DatasetError
+from ego.evaluation.manifest import CaptionSample, ChoiceSample, OpenSample, RecognitionSample
+
+LETTERS = "ABCDEFGH"
+
+
+def every_image_against_every_concept(
+    present_in: Mapping[str, Sequence[str]],
+    keys: Sequence[str],
+    *,
+    split: str = "",
+    known: Sequence[str] | None = None,
+) -> list[RecognitionSample]:
+    """Ask about each concept on each image.
+
+    Args:
+        present_in: Image -> concepts that are in it.
+        keys: All concepts to ask about.
+        split: Name of the split.
+        known: What is remembered; by default only the concept that is asked about.
+    """
+    return [
+        RecognitionSample(
+            id=f"recognition/{split}/{image}/{key}",
+            pictures=(image,),
+            known=tuple(known or (key,)),
+            asked=key,
+            present=key in present,
+            split=split,
+        )
+        for image, present in present_in.items()
+        for key in keys
+    ]
+
+
+def captions(
+    present_in: Mapping[str, Sequence[str]], *, known: Sequence[str] | None = None, split: str = ""
+) -> list[CaptionSample]:
+    """Ask for a caption of each image; by default the concepts in it are the remembered ones."""
+    return [
+        CaptionSample(
+            id=f"caption/{split}/{image}",
+            pictures=(image,),
+            known=tuple(known or present),
+            present=tuple(present),
+            split=split,
+        )
+        for image, present in present_in.items()
+    ]
+
+
+def question(
+    entry: Mapping[str, Any],
+    name: str,
+    *asked: str,
+    pictures: tuple[str, ...],
+    known: tuple[str, ...],
+    split: str = "",
+) -> ChoiceSample | OpenSample:
+    """Read one question in the form shared by Yo'LLaVA, RAP and PeKit.
+
+    Both `options` and `option`, both `correct_answer` and `answer` occur. An answer that is a letter of an option makes
+    it multiple choice, anything else is open.
+
+    Args:
+        entry: The JSON object.
+        name: Id of the sample.
+        asked: The concepts that `<sks>` or `sks` stands for.
+        pictures: What is looked at.
+        known: What is remembered.
+        split: Name of the split.
+    """
+    text = with_asked(str(entry["question"]), asked)
+    options = entry.get("options") or entry.get("option") or {}
+    answer = str(entry.get("correct_answer") or entry["answer"]).strip()
+    if not options:
+        words = with_asked(str(entry.get("gpt_answer") or answer), asked)
+        return OpenSample(id=f"open/{name}", pictures=pictures, known=known, question=text, answer=words, split=split)
+    letters = sorted(options)
+    if answer not in letters:
+        raise DatasetError(f"question {name!r}: the answer {answer!r} is none of the options {letters}")
+    return ChoiceSample(
+        id=f"choice/{name}",
+        pictures=pictures,
+        known=known,
+        question=text,
+        options=tuple(with_asked(str(options[letter]), asked) for letter in letters),
+        answer=letters.index(answer),
+        split=split,
+    )
+
+
+def with_asked(text: str, asked: Sequence[str]) -> str:
+    """Put `<key>`, or several joined by "and", where a text says `<sks>` or the bare word sks."""
+    names = " and ".join(f"<{key}>" for key in asked)
+    return re.sub(r"<sks>|\bsks\b", lambda _: names, text)
+
+
+def with_keys(text: str, keys: Iterable[str]) -> str:
+    """Put `<key>` where a text names a concept as a whole word; longer names first.
+
+    A name of one letter counts only in its angle brackets: "A" is mostly an article or the name of an option.
+    """
+    ordered = sorted((key for key in keys if len(key) > 1), key=len, reverse=True)
+    pattern = "|".join(rf"(?<![\w<]){re.escape(key)}(?![\w>])" for key in ordered)
+    return re.sub(pattern or r"(?!)", lambda found: f"<{found[0]}>", text)
+
+
+def inline_options(text: str) -> tuple[str, tuple[str, ...]]:
+    """Split a question that carries its options in the text: `Who is it? A. Ann B. Bob`.
+
+    Raises:
+        DatasetError: If there are no two options in alphabetical order.
+    """
+    marks = list(re.finditer(r"(?:^|(?<=\s))\(?([A-H])[.):]\s*", text))
+    start = next((place for place, mark in enumerate(marks) if mark[1] == "A"), len(marks))
+    marks = marks[start:]
+    if [mark[1] for mark in marks] != list(LETTERS[: len(marks)]) or len(marks) < 2:
+        raise DatasetError(f"no options A, B, ... in the question {text!r}")
+    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    options = tuple(text[mark.end() : end].strip(" \n,;") for mark, end in zip(marks, ends, strict=True))
+    return text[: marks[0].start()].strip(), options
