@@ -1,0 +1,158 @@
+"""`ego recognize | ask | caption | chat`: look at an image with the remembered concepts in mind."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from ego.cli.opening import open_personalizer
+from ego.cli.options import DeviceOption, FramesOption, JsonOption, LibraryOption, ModelOption, NamesOption
+from ego.cli.output import Output
+from ego.cli.settings import Settings, resolve
+
+if TYPE_CHECKING:
+    from ego.answer import Answer, Recognition
+    from ego.chat import Chat
+    from ego.personalizer import Ego
+
+NOTHING_KNOWN = "no concept is remembered yet; `ego introduce NAME IMAGE...` adds one"
+FAREWELLS = {"/exit", "/quit"}
+
+ImagesArgument = Annotated[
+    list[Path], typer.Argument(metavar="IMAGE", help="Images or videos to look at.", show_default=False)
+]
+QuestionArgument = Annotated[
+    str, typer.Argument(metavar="QUESTION", help="May use the concepts' names.", show_default=False)
+]
+ImageArgument = Annotated[
+    Path | None, typer.Argument(metavar="IMAGE", help="Image or video to look at.", show_default=False)
+]
+
+
+def recognize(
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE", help="Images or videos to look at.", show_default=False)
+    ],
+    *,
+    names: NamesOption = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="Probability from which a concept counts as present.", show_default="0.5"),
+    ] = None,
+    frames: FramesOption = None,
+    model: ModelOption = None,
+    library: LibraryOption = None,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say which remembered concepts are in an image or video, and how sure that is."""
+    output = Output(as_json=as_json)
+    personal = _open(resolve(model, library, device), output, frames)
+    found = {}
+    for image in images:
+        with output.working(f"looking at {image}"):
+            found[str(image)] = list(personal.recognize(str(image), names, threshold=threshold).values())
+    document = [{"image": image, "concepts": [asdict(one) for one in seen]} for image, seen in found.items()]
+    output.result(document, *(_table(image, seen) for image, seen in found.items() if seen))
+
+
+def ask(
+    question: Annotated[
+        str, typer.Argument(metavar="QUESTION", help="May use the concepts' names.", show_default=False)
+    ],
+    image: ImagesArgument = Annotated[
+    list[Path], typer.Argument(metavar="IMAGE", help="Images or videos to look at.", show_default=False)
+]
+QuestionArgument = Annotated[
+    str, typer.Argument(metavar="QUESTION", help="May use the concepts' names.", show_default=False)
+]
+ImageArgument = None,
+    *,
+    names: NamesOption = None,
+    frames: FramesOption = None,
+    model: ModelOption = None,
+    library: LibraryOption = None,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Answer a question about an image or video, or about the remembered concepts alone."""
+    output = Output(as_json=as_json)
+    personal = _open(resolve(model, library, device), output, frames)
+    _finish(output, personal.ask(question, _source(image), names, on_text=output.stream()))
+
+
+def caption(
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="Image or video to describe.", show_default=False)],
+    *,
+    names: NamesOption = None,
+    frames: FramesOption = None,
+    model: ModelOption = None,
+    library: LibraryOption = None,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Describe an image or video in one sentence that calls the concepts by name."""
+    output = Output(as_json=as_json)
+    personal = _open(resolve(model, library, device), output, frames)
+    _finish(output, personal.caption(str(image), names, on_text=output.stream()))
+
+
+def chat(
+    image: ImagesArgument = Annotated[
+    list[Path], typer.Argument(metavar="IMAGE", help="Images or videos to look at.", show_default=False)
+]
+QuestionArgument = Annotated[
+    str, typer.Argument(metavar="QUESTION", help="May use the concepts' names.", show_default=False)
+]
+ImageArgument = None,
+    *,
+    names: NamesOption = None,
+    frames: FramesOption = None,
+    model: ModelOption = None,
+    library: LibraryOption = None,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Talk about an image over several turns; /exit or the end of the input ends it.
+
+    Under --json each line of the input is a turn and each line of the output one JSON document.
+    """
+    output = Output(as_json=as_json)
+    personal = _open(resolve(model, library, device), output, frames)
+    _converse(personal.chat(_source(image), names), output)
+
+
+def _converse(conversation: "Chat", output: Output) -> None:
+    while (text := output.ask_line("you: ")) is not None and text.strip() not in FAREWELLS:
+        if text.strip():
+            _finish(output, conversation.say(text, on_text=output.stream()))
+
+
+def _open(settings: Settings, output: Output, frames: int | None) -> "Ego":
+    personal = open_personalizer(settings, output, video_frames=frames)
+    if not personal.memories:
+        output.note(NOTHING_KNOWN)
+    return personal
+
+
+def _source(image: Path | None) -> str | None:
+    return None if image is None else str(image)
+
+
+def _finish(output: Output, answer: "Answer") -> None:
+    output.result(asdict(answer), "")
+    if answer.dropped:
+        output.note(f"left out, for there was not room for all: {', '.join(answer.dropped)}")
+
+
+def _table(image: str, seen: "list[Recognition]") -> Table:
+    table = Table("concept", "in the image", "probability", title=image, title_justify="left")
+    for one in seen:
+        table.add_row(one.name, "yes" if one.present else "no", _probability(one))
+    return table
+
+
+def _probability(one: "Recognition") -> str:
+    return "not asked" if one.said == "not asked" else f"{one.probability:.2f}"

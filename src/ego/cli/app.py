@@ -1,0 +1,57 @@
+"""The tree of commands. Every module below imports torch only when its command runs."""
+
+from typing import Annotated
+
+import typer
+
+import ego
+from ego.cli import concepts
+from ego.cli.answers import ask, caption, chat, recognize
+from ego.cli.demo import demo
+from ego.cli.explain import explain
+from ego.cli.introduce import introduce
+from ego.cli.models import models
+
+HELP = (
+    "Personalize a vision-language model from one photo: introduce your things, then recognize, ask and caption.\n\n"
+    "Settings: an option wins over its environment variable (EGO_MODEL, EGO_LIBRARY, EGO_DEVICE), which wins over "
+    "config.toml in the usual folder of the platform (~/.config/ego on Linux; keys model, library, device, and a table "
+    "method with fields of EgoConfig), which wins over the default.\n\n"
+    "Exit codes: 0 done; 1 other error; 2 unusable input, option or setting; 3 no such concept, or the name is taken; "
+    "4 a memory file is damaged or of another model; 5 the library cannot be read or written; 6 the model cannot "
+    "be loaded; 7 nothing to select, or the prompt does not fit; 130 interrupted. Under --json an error, too, is a document."
+)
+
+app = typer.Typer(
+    name="ego",
+    help=HELP,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"ego {ego.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Hold the options of the program itself; HELP above is what a user reads."""
+
+
+app.command()(introduce)
+app.command()(recognize)
+app.command()(ask)
+app.command()(caption)
+app.command()(chat)
+app.command()(explain)
+app.add_typer(concepts.app)
+app.command()(models)
+app.command()(demo)

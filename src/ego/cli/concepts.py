@@ -1,0 +1,114 @@
+"""`ego concepts`: look after the library. No model is loaded."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from ego.cli.introduce import describe_memory
+from ego.cli.opening import open_store
+from ego.cli.options import JsonOption, LibraryOption
+from ego.cli.output import Output
+from ego.cli.settings import resolve
+
+if TYPE_CHECKING:
+    from ego.memory import ConceptMemory
+
+app = typer.Typer(name="concepts", help="List, show, rename, remove, export and import concepts.", no_args_is_help=True)
+
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="A remembered concept, whatever its case.", show_default=False)
+]
+
+
+@app.command("list")
+def list_concepts(*, library: LibraryOption = None, as_json: JsonOption = False) -> None:
+    """List the concepts of the library; files that cannot be used are named on stderr."""
+    output = Output(as_json=as_json)
+    contents = open_store(resolve(library=library)).load_all()
+    for skipped in contents.skipped:
+        output.note(f"left aside {skipped.file}: {skipped.reason}")
+    table = Table()
+    for heading in ("name", "category", "views", "tokens", "model", "created"):
+        table.add_column(heading, overflow="fold")
+    for memory in contents.memories:
+        table.add_row(*_row(memory))
+    output.result([describe_memory(memory) for memory in contents.memories], table)
+
+
+@app.command()
+def show(name: NameArgument, *, library: LibraryOption = None, as_json: JsonOption = False) -> None:
+    """Show a concept: what the model said about each photo, which words counted, how many tokens were kept and why."""
+    memory = open_store(resolve(library=library)).get(name)
+    document = describe_memory(memory)
+    table = Table(show_header=False, title=memory.name, title_justify="left")
+    for label in ("category", "notes", "tokens", "model", "created"):
+        table.add_row(label, str(document[label]))
+    for number, view in enumerate(memory.views):
+        table.add_row(f"view {number}", f"{len(view.kept)} of {view.candidates} tokens: {view.size_rule}")
+        table.add_row(f"  by {view.description_by}", view.description or "a region")
+        table.add_row("  keywords", " ".join(view.keywords))
+        table.add_row("  area", view.area_answer or "not asked")
+    Output(as_json=as_json).result(document, table)
+
+
+@app.command()
+def rename(
+    name: NameArgument,
+    new_name: Annotated[str, typer.Argument(metavar="NEW_NAME", help="What to call it now.", show_default=False)],
+    *,
+    library: LibraryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a concept another name."""
+    open_store(resolve(library=library)).rename(name, new_name)
+    Output(as_json=as_json).result({"renamed": name, "to": new_name}, f"{name} is now {new_name}.")
+
+
+@app.command()
+def remove(
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME", help="Concepts to forget; there is no way back.", show_default=False)
+    ],
+    *,
+    library: LibraryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Forget concepts. `ego concepts export` keeps a copy."""
+    store = open_store(resolve(library=library))
+    for name in names:
+        store.remove(name)
+    Output(as_json=as_json).result({"removed": names}, f"Forgotten: {', '.join(names)}.")
+
+
+@app.command()
+def export(
+    name: NameArgument,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it, for example bo.ego.")],
+    *,
+    library: LibraryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write one concept to a file that another library can import."""
+    open_store(resolve(library=library)).export(name, file)
+    Output(as_json=as_json).result({"exported": name, "file": str(file)}, f"Wrote {file}.")
+
+
+@app.command("import")
+def import_concept(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that export wrote.", show_default=False)],
+    *,
+    name: Annotated[str | None, typer.Option(help="Another name for it.", show_default=False)] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Overwrite a concept of that name.")] = False,
+    library: LibraryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a concept from a file into the library."""
+    memory = open_store(resolve(library=library)).import_file(file, name, replace=replace)
+    Output(as_json=as_json).result(describe_memory(memory), f"{memory.name} is remembered.")
+
+
+def _row(memory: "ConceptMemory") -> tuple[str, ...]:
+    model, day = memory.fingerprint.model_id, memory.created[:10]
+    return memory.name, memory.category, str(len(memory.views)), str(len(memory.tokens)), model, day

@@ -1,0 +1,127 @@
+"""`ego introduce`: remember a concept from photos."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ego.cli.opening import open_personalizer
+from ego.cli.options import DeviceOption, JsonOption, LibraryOption, ModelOption
+from ego.cli.output import Output
+from ego.cli.settings import Settings, resolve
+from ego.errors import InputError
+
+if TYPE_CHECKING:
+    from ego.concept import Concept, Region
+    from ego.memory import ConceptMemory, ViewRecord
+
+_SUBJECT = "Where the subject is"
+
+
+def introduce(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What you call it, for example Bo.", show_default=False)],
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE", help="One or a few photos of it.", show_default=False)
+    ],
+    *,
+    category: Annotated[str, typer.Option(help="What it is, for example dog; for your own overview.")] = "",
+    notes: Annotated[str, typer.Option(help="Free text; for your own overview.")] = "",
+    keywords: Annotated[
+        str, typer.Option(help="Words that replace the model's own description.", rich_help_panel=_SUBJECT)
+    ] = "",
+    box: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="X0,Y0,X1,Y1",
+            help="Pixels around the subject, one box per image; replaces the description.",
+            rich_help_panel=_SUBJECT,
+        ),
+    ] = None,
+    mask: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE", help="Image that is white on the subject, one per image.", rich_help_panel=_SUBJECT
+        ),
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Overwrite a concept of that name.")] = False,
+    add_view: Annotated[bool, typer.Option("--add-view", help="Add the photos to a remembered concept.")] = False,
+    thumbnail: Annotated[bool, typer.Option("--thumbnail", help="Store a small picture beside the memory.")] = False,
+    model: ModelOption = None,
+    library: LibraryOption = None,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Remember a concept from one or a few photos. Nothing is stored before all is done."""
+    from ego.concept import Concept
+
+    if replace and add_view:
+        raise InputError("--replace and --add-view contradict each other; give one of them")
+    output = Output(as_json=as_json)
+    regions = _regions(box or (), mask or ())
+    concept = Concept(name, images, category=category, notes=notes, keywords=keywords, regions=regions)
+    memory = _remember(concept, resolve(model, library, device), output, replace, add_view, thumbnail)
+    output.result(describe_memory(memory), *_for_people(memory))
+
+
+def describe_memory(memory: "ConceptMemory") -> dict[str, Any]:
+    """Tell what a memory is and how it came about, as plain values."""
+    return {
+        "name": memory.name,
+        "category": memory.category,
+        "notes": memory.notes,
+        "tokens": len(memory.tokens),
+        "model": memory.fingerprint.model_id,
+        "created": memory.created,
+        "thumbnail": memory.thumbnail is not None,
+        "views": [_describe_view(view) for view in memory.views],
+    }
+
+
+def _describe_view(view: "ViewRecord") -> dict[str, Any]:
+    return view.model_dump(mode="json", exclude={"boxes", "importance"})
+
+
+def _remember(
+    concept: "Concept", settings: Settings, output: Output, replace: bool, add_view: bool, thumbnail: bool
+) -> "ConceptMemory":
+    personal = open_personalizer(settings, output, thumbnails=thumbnail or None)
+    if not (replace or add_view):
+        personal.store.require_free(concept.name)
+    with output.working(f"introducing {concept.name}: {len(concept.images)} reference image(s)"):
+        if add_view:
+            return personal.add_view(concept.name, concept.images, regions=concept.regions)
+        return personal.introduce(concept, replace=replace)
+
+
+def _for_people(memory: "ConceptMemory") -> list[str]:
+    lines = [f"{memory.name} is remembered in {len(memory.tokens)} visual tokens."]
+    for number, view in enumerate(memory.views):
+        lines.append(f"view {number}: {len(view.kept)} of {view.candidates} tokens in {view.seconds:.1f} s")
+        lines.append(f"  {view.size_rule}")
+        if view.description:
+            lines.append(f"  {view.description_by}: {view.description}")
+    return lines
+
+
+def _regions(boxes: "list[str] | tuple[()]", masks: "list[Path] | tuple[()]") -> "list[Region]":
+    from ego.concept import Region
+
+    if boxes and masks:
+        raise InputError("give boxes or masks, not both")
+    return [Region(box=_box(text)) for text in boxes] or [Region(mask=_mask(path)) for path in masks]
+
+
+def _box(text: str) -> tuple[float, float, float, float]:
+    try:
+        left, top, right, bottom = (float(number) for number in text.split(","))
+    except ValueError as error:
+        raise InputError(f"box {text!r} is not four numbers; write left,top,right,bottom in pixels") from error
+    return left, top, right, bottom
+
+
+def _mask(path: Path) -> Any:
+    import numpy as np
+
+    from ego.media import read_image
+
+    return np.asarray(read_image(path).picture.convert("L")) > 127

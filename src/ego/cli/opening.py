@@ -1,0 +1,58 @@
+"""Open what a command works on: the model with the library, or the library alone."""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from ego.cli.output import Output
+from ego.cli.settings import EMBEDDED, Settings
+
+if TYPE_CHECKING:
+    from ego.backbones.base import Backbone
+    from ego.personalizer import Ego
+    from ego.store import ConceptStore
+
+SPREAD = "auto"
+REAL_USE = (
+    "the embedded model mini answers; for real use choose --model OpenGVLab/InternVL3-14B-hf (about 30 GB of GPU "
+    "memory) or Qwen/Qwen2.5-VL-7B-Instruct (about 17 GB), see `ego models`"
+)
+
+
+def open_store(settings: Settings) -> "ConceptStore":
+    """Open the library; no model is loaded."""
+    from ego.store import ConceptStore
+
+    return ConceptStore(settings.library)
+
+
+def open_personalizer(settings: Settings, output: Output, **method: Any) -> "Ego":
+    """Load the model and open the library; name the files of the library that this model cannot use."""
+    from ego.personalizer import Ego
+
+    config = settings.config(**method)
+    personal = Ego(open_backbone(settings, output), open_store(settings), config)
+    for skipped in personal.skipped:
+        output.note(f"left aside {skipped.file}: {skipped.reason}")
+    return personal
+
+
+def open_backbone(settings: Settings, output: Output) -> "Backbone":
+    """Load the model; without a choice of the user's, the embedded one, which says so in one line."""
+    if not settings.chosen:
+        output.note(REAL_USE)
+    if settings.model == EMBEDDED:
+        _quiet_loading()  # read when the libraries are imported, hence before the next line
+    from ego.backbones import load_backbone
+
+    spread = settings.device == SPREAD
+    with output.working(f"loading {settings.model}"):
+        return load_backbone(
+            settings.model,
+            device=None if spread else settings.device,
+            device_map=SPREAD if spread else None,
+        )
+
+
+def _quiet_loading() -> None:
+    """Leave out the loading bars of the Hugging Face libraries: the embedded model loads in a moment."""
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

@@ -1,0 +1,55 @@
+"""Options that many commands share, so that one word means one thing everywhere."""
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+_WHERE = "Model and library"
+
+ModelOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        envvar="EGO_MODEL",
+        metavar="ID|FOLDER",
+        help="Hugging Face model, a local folder of one, or mini (the embedded model).",
+        rich_help_panel=_WHERE,
+        show_default="mini",
+    ),
+]
+LibraryOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--library",
+        "-l",
+        envvar="EGO_LIBRARY",
+        metavar="FOLDER",
+        help="Folder of remembered concepts.",
+        rich_help_panel=_WHERE,
+        show_default="the user's data folder",
+    ),
+]
+DeviceOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        "-d",
+        envvar="EGO_DEVICE",
+        metavar="DEVICE",
+        help="cpu, cuda, cuda:1, mps, or auto (spread over all GPUs).",
+        rich_help_panel=_WHERE,
+        show_default="a GPU if there is one",
+    ),
+]
+JsonOption: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on stdout; everything else goes to stderr.")
+]
+NamesOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--name", "-n", metavar="NAME", help="Only this concept; repeatable.", show_default="all"),
+]
+FramesOption: TypeAlias = Annotated[
+    int | None, typer.Option("--frames", min=1, help="Frames to look at if the image is a video.", show_default="8")
+]

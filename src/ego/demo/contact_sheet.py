@@ -1,0 +1,77 @@
+"""One picture of the whole demonstration: the concepts above, every scene below with what was found in it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import wrap
+
+from PIL import Image, ImageDraw, ImageFont
+
+from ego.demo.outcome import Outcome, Seen
+from ego.demo.pictures import DemoConcept, DemoPictures, DemoScene
+from ego.media import read_image
+
+Colour = tuple[int, int, int]
+
+COLUMNS = 4
+SIDE = 240  # pixels of a picture
+STRIP = 84  # pixels of the text below it
+GAP = 10  # pixels
+LINE = 19  # pixels of a line of text
+LETTERS = 34  # in a line
+INK, RIGHT, WRONG, PAPER = (40, 40, 40), (20, 120, 50), (190, 30, 30), (255, 255, 255)
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """A picture and the coloured lines below it."""
+
+    picture: Path
+    lines: tuple[tuple[str, Colour], ...]
+
+
+def contact_sheet(pictures: DemoPictures, outcome: Outcome) -> Image.Image:
+    """Draw the sheet; right answers are green, wrong ones red, those that nobody can judge black."""
+    above = [_concept_cell(pictures, concept) for concept in pictures.concepts]
+    below = [_scene_cell(pictures, scene, outcome) for scene in pictures.scenes]
+    first = -(-len(above) // COLUMNS)  # rows of concepts
+    rows = first - (-len(below) // COLUMNS)
+    sheet = Image.new("RGB", (COLUMNS * (SIDE + GAP) + GAP, rows * (SIDE + STRIP + GAP) + GAP), PAPER)
+    for cells, offset in ((above, 0), (below, first)):
+        for number, cell in enumerate(cells):
+            row, column = offset + number // COLUMNS, number % COLUMNS
+            _draw(sheet, cell, GAP + column * (SIDE + GAP), GAP + row * (SIDE + STRIP + GAP))
+    return sheet
+
+
+def _concept_cell(pictures: DemoPictures, concept: DemoConcept) -> _Cell:
+    return _Cell(pictures.folder / concept.references[0], ((f"introduced: {concept.name}", INK),))
+
+
+def _scene_cell(pictures: DemoPictures, scene: DemoScene, outcome: Outcome) -> _Cell:
+    caption = next(one for one in outcome.captioned if one.scene == scene.file)
+    seen = [one for one in outcome.seen if one.scene == scene.file]
+    found = [(_found(one), _colour(one.right)) for one in seen if one.found or one.right is False]
+    said = [(line, _colour(caption.right)) for line in wrap(caption.caption, LETTERS)]
+    return _Cell(
+        pictures.folder / scene.file,
+        (*(found or [("none of them", _colour(scene.present is not None or None))]), *said),
+    )
+
+
+def _found(one: Seen) -> str:
+    return f"{one.concept}: {'yes' if one.found else 'no'} {one.probability:.2f}"
+
+
+def _colour(right: bool | None) -> Colour:
+    if right is None:
+        return INK
+    return RIGHT if right else WRONG
+
+
+def _draw(sheet: Image.Image, cell: _Cell, left: int, top: int) -> None:
+    picture = read_image(cell.picture).picture
+    picture.thumbnail((SIDE, SIDE))
+    sheet.paste(picture, (left, top))
+    draw, face = ImageDraw.Draw(sheet), ImageFont.load_default(size=14)
+    for number, (text, colour) in enumerate(cell.lines[: STRIP // LINE]):
+        draw.text((left, top + SIDE + 4 + number * LINE), text, fill=colour, font=face)

@@ -1,0 +1,81 @@
+"""What a demonstration found, and how much of it was right."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One concept in one scene: expected (None: nobody knows) and found."""
+
+    scene: str
+    concept: str
+    expected: bool | None
+    found: bool
+    probability: float
+
+    @property
+    def right(self) -> bool | None:
+        """Whether the model was right; None when nobody knows."""
+        return None if self.expected is None else self.expected == self.found
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One question and its answer; right when the answer holds the expected word."""
+
+    scene: str
+    question: str
+    expected: str
+    answer: str
+    right: bool
+
+
+@dataclass(frozen=True)
+class Captioned:
+    """One caption, the names it should say (None: nobody knows) and the names it says."""
+
+    scene: str
+    caption: str
+    expected: tuple[str, ...] | None
+    said: tuple[str, ...]
+
+    @property
+    def right(self) -> bool | None:
+        """Whether exactly the expected names are said; None when nobody knows."""
+        return None if self.expected is None else set(self.expected) == set(self.said)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Everything a demonstration found, in the order it was looked at."""
+
+    seen: tuple[Seen, ...]
+    asked: tuple[Asked, ...]
+    captioned: tuple[Captioned, ...]
+
+
+@dataclass(frozen=True)
+class Score:
+    """How many of the judged ones are right."""
+
+    what: str
+    right: int
+    wrong: int
+
+
+def scores(outcome: Outcome) -> tuple[Score, ...]:
+    """Count right and wrong; what nobody can judge is not counted, and a row of nothing is left out."""
+    present = [one.right for one in outcome.seen if one.expected]
+    absent = [one.right for one in outcome.seen if one.expected is False]
+    rows = (
+        _count("concept is there: says yes", present),
+        _count("concept is not there: says no", absent),
+        _count("question answered", [one.right for one in outcome.asked]),
+        _count("caption says exactly the names", [one.right for one in outcome.captioned]),
+    )
+    return tuple(row for row in rows if row.right + row.wrong)
+
+
+def _count(what: str, verdicts: Sequence[bool | None]) -> Score:
+    return Score(what, verdicts.count(True), verdicts.count(False))

@@ -1,0 +1,126 @@
+"""The story of `ego demo`: introduce the concepts, recognize them in every scene, ask, caption, draw what was kept."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ego.answer import mentions
+from ego.concept import Concept
+from ego.demo.contact_sheet import contact_sheet
+from ego.demo.outcome import Asked, Captioned, Outcome, Seen
+from ego.demo.pictures import DemoPictures, DemoScene
+from ego.explain import heatmap
+from ego.media import read_image
+from ego.memory import ConceptMemory
+from ego.personalizer import Ego
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """What every act needs."""
+
+    personal: Ego
+    pictures: DemoPictures
+    tell: Tell
+    folder: Path
+
+    def path(self, file: str) -> Path:
+        return self.pictures.folder / file
+
+
+def perform(personal: Ego, pictures: DemoPictures, folder: Path, tell: Tell) -> Outcome:
+    """Play the whole demonstration and write its pictures.
+
+    Args:
+        personal: With an empty store; the concepts are added to it.
+        pictures: What to introduce and to look at.
+        folder: Where heat-maps and the contact sheet go; made if missing.
+        tell: Called with one line per step.
+    """
+    stage = _Stage(personal, pictures, tell, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    memories = _introduce_all(stage)
+    _draw_heatmaps(stage, memories)
+    outcome = Outcome(seen=_recognize_all(stage), asked=_ask_all(stage), captioned=_caption_all(stage))
+    sheet = contact_sheet(pictures, outcome)
+    sheet.save(folder / "contact-sheet.png")
+    tell(f"Wrote {folder / 'contact-sheet.png'}: every scene with what was found in it.")
+    return outcome
+
+
+def _introduce_all(stage: _Stage) -> list[ConceptMemory]:
+    stage.tell("Step 1: introduce. One pass over each photo; the tokens its description attends to are kept.")
+    memories = []
+    for concept in stage.pictures.concepts:
+        images = [stage.path(file) for file in concept.references]
+        memory = stage.personal.introduce(Concept(concept.name, images, category=concept.category))
+        memories.append(memory)
+        kept, candidates = len(memory.tokens), sum(view.candidates for view in memory.views)
+        seconds = sum(view.seconds for view in memory.views)
+        stage.tell(f"  {memory.name}: {kept} of {candidates} visual tokens kept in {seconds:.1f} s.")
+        stage.tell(f"    the model's own words: {memory.views[0].description}")
+    return memories
+
+
+def _draw_heatmaps(stage: _Stage, memories: list[ConceptMemory]) -> None:
+    stage.tell("Step 2: look inside. Red is attention from the description's words; white boxes are kept tokens.")
+    for number, (memory, concept) in enumerate(zip(memories, stage.pictures.concepts, strict=True), start=1):
+        if not memory.views[0].boxes:
+            stage.tell(f"  {memory.name}: this model's token geometry is unknown, so there is no heat-map.")
+            continue
+        path = stage.folder / f"heatmap-{number}.png"
+        heatmap(memory, read_image(stage.path(concept.references[0])).picture).save(path)
+        stage.tell(f"  {memory.name}: {path}")
+
+
+def _recognize_all(stage: _Stage) -> tuple[Seen, ...]:
+    stage.tell("Step 3: recognize. All concepts are asked about in one batched pass per scene.")
+    seen: list[Seen] = []
+    for scene in stage.pictures.scenes:
+        found = _recognize(stage, scene)
+        names = ", ".join(f"{one.concept} ({one.probability:.2f})" for one in found if one.found) or "nobody"
+        stage.tell(f"  {Path(scene.file).name}: {scene.note} -> {names}{_verdict(found)}")
+        seen.extend(found)
+    return tuple(seen)
+
+
+def _recognize(stage: _Stage, scene: DemoScene) -> list[Seen]:
+    found = stage.personal.recognize(stage.path(scene.file)).values()
+    return [Seen(scene.file, one.name, _expected(scene, one.name), one.present, one.probability) for one in found]
+
+
+def _expected(scene: DemoScene, name: str) -> bool | None:
+    return None if scene.present is None else name in scene.present
+
+
+def _ask_all(stage: _Stage) -> tuple[Asked, ...]:
+    pairs = [(scene, question) for scene in stage.pictures.scenes for question in scene.questions]
+    if pairs:
+        stage.tell("Step 4: ask. Questions may use the names.")
+    asked = []
+    for scene, question in pairs:
+        text = stage.personal.ask(question.question, stage.path(scene.file)).text
+        right = mentions(text, question.answer)
+        asked.append(Asked(scene.file, question.question, question.answer, text, right))
+        mark = "right" if right else f"wrong, should be {question.answer}"
+        stage.tell(f"  {Path(scene.file).name}: {question.question} -> {text} ({mark})")
+    return tuple(asked)
+
+
+def _caption_all(stage: _Stage) -> tuple[Captioned, ...]:
+    stage.tell("Step 5: caption. Names appear where the concepts do.")
+    captioned = []
+    for scene in stage.pictures.scenes:
+        answer = stage.personal.caption(stage.path(scene.file))
+        captioned.append(Captioned(scene.file, answer.text, scene.present, answer.mentioned))
+        stage.tell(f"  {Path(scene.file).name}: {answer.text}")
+    return tuple(captioned)
+
+
+def _verdict(found: list[Seen]) -> str:
+    wrong = [one.concept for one in found if one.right is False]
+    if wrong:
+        return f" (wrong about {', '.join(wrong)})"
+    return "" if any(one.right is None for one in found) else " (right)"
