@@ -34,8 +34,8 @@ class Concept:
     """A subject to introduce.
 
     Attributes:
-        name: What the user calls it; 1 to 64 characters, one line, no control characters, no angle-bracket pipes.
-        images: One or a few reference images: paths or PIL images.
+        name: What the user calls it; 1 to 64 characters, one line, no control characters (see `clean_name`).
+        images: One or a few reference images: paths, PIL images, open files, or the bytes of a file.
         category: What it is ("dog"); optional.
         notes: Free text; optional.
         keywords: Words that replace the model's own description; optional.
@@ -72,10 +72,11 @@ def clean_name(name: str) -> str:
     never read as control tokens.
 
     Raises:
-        ConceptNameError: If it is empty, too long, has several lines, control characters or direction overrides.
+        ConceptNameError: If it is empty or invisible, too long, has several lines, control characters or direction
+            overrides.
     """
     cleaned = unicodedata.normalize("NFC", name).strip()
-    if not cleaned:
+    if not any(unicodedata.category(character)[0] in "LNPS" or _unknown(character) for character in cleaned):
         raise ConceptNameError("the name is empty; give the concept a name such as 'Bo'")
     if len(cleaned) > LONGEST_NAME:
         raise ConceptNameError(f"the name has {len(cleaned)} characters; at most {LONGEST_NAME} are allowed")
@@ -85,7 +86,22 @@ def clean_name(name: str) -> str:
     return cleaned
 
 
+def name_key(name: str) -> str:
+    """Give what names are compared by: two names that differ only in case are one name.
+
+    Raises:
+        ConceptNameError: If it is no usable name.
+    """
+    return unicodedata.normalize("NFC", clean_name(name).casefold())
+
+
 def _breaks_a_prompt(character: str) -> bool:
-    if character == "\u200d":  # joins emoji
+    if character in "\u200c\u200d" or _unknown(character):  # the joiners, of emoji and of Persian and Indic words
         return False
     return unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def _unknown(character: str) -> bool:
+    """Tell emoji and letters newer than this Python's tables from code points that never become characters."""
+    never = ord(character) & 0xFFFE == 0xFFFE or "\ufdd0" <= character <= "\ufdef" or character >= "\U000e0000"
+    return unicodedata.category(character) == "Cn" and not never

@@ -1,0 +1,282 @@
+"""ConceptMemory <-> the bytes of one `.ego` file: safetensors with a JSON header and a checksum over every byte.
+
+The format is specified in docs/memory-format.md. Reading runs no code of the file and takes memory in proportion to its
+length; everything it says is checked before a memory is made of it.
+"""
+
+import hashlib
+import re
+from datetime import datetime
+from itertools import chain
+from math import isfinite
+from os import PathLike
+from pathlib import Path
+from typing import Literal
+
+import pydantic_core
+import safetensors.torch
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+from torch import Tensor
+
+from ego.concept import clean_name
+from ego.config import StoredType
+from ego.errors import ConceptNameError, ConfigError, DamagedMemoryError, MemoryFileError
+from ego.memory import ConceptMemory, Fingerprint, ViewRecord
+from ego.visual_tokens import VisualTokens
+
+VERSION = 1
+SUFFIX = ".ego"
+LARGEST_FILE = 2**30  # bytes; a thousand times a usual memory
+LARGEST_HEADER = 2**25  # bytes of JSON; parsed, it takes some twenty times as much
+HEADER_KEY = "ego"  # the one entry of the safetensors metadata: several would come in random order
+_LENGTH_BYTES = 8  # of the safetensors header, little-endian, at the start of the file
+_UNSIGNED = "0" * 64  # stands in the place of the checksum while it is computed
+_CHECKSUM = re.compile(rb'\\"sha256\\":\\"([0-9a-f]{64})\\"')
+_ROW_TYPES = frozenset({torch.bfloat16, torch.float16, torch.float32})
+_LAYOUT = {  # tensor -> its types and axes; a word is a size that all tensors share
+    "rows": (_ROW_TYPES, ("visual", "dim")),
+    "deepstack": (_ROW_TYPES, ("level", "visual", "dim")),
+    "boxes": ({torch.float32}, ("visual", 4)),
+    "view": ({torch.int64}, ("visual",)),
+    "spatial": ({torch.bool}, ("visual",)),
+    "grid_position": ({torch.int64}, ("visual", 2)),
+    "thumbnail": ({torch.uint8}, ("bytes",)),
+}
+_ALWAYS = {"rows", "view", "spatial"}
+
+
+class _Header(BaseModel):
+    """The JSON header; field order is file order."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal["ego-memory"] = "ego-memory"
+    version: Literal[1] = 1
+    sha256: str = _UNSIGNED
+    name: str
+    category: str
+    notes: str
+    created: str
+    grid: tuple[int, int] | None
+    fingerprint: Fingerprint
+    views: tuple[ViewRecord, ...]
+
+
+class _Version(BaseModel):
+    """The part of the header that every version has."""
+
+    format: Literal["ego-memory"]
+    version: int
+
+
+def dump(memory: ConceptMemory, stored_type: StoredType | None = None) -> bytes:
+    """Write a memory as the bytes of a file; the same memory always gives the same bytes.
+
+    Args:
+        memory: What to write, on any device.
+        stored_type: Number format of the rows; None leaves them as they are.
+
+    Raises:
+        ConfigError: If rows are too large for the number format.
+        MemoryFileError: If the memory contradicts itself.
+    """
+    header, tensors = _header(memory), _tensors(_converted(memory, stored_type))
+    problem = _contradiction(header, tensors)
+    if problem:
+        raise MemoryFileError(f"the memory of {memory.name!r} cannot be stored: {problem}")
+    blob = safetensors.torch.save(tensors, {HEADER_KEY: header.model_dump_json()})
+    return blob.replace(_UNSIGNED.encode(), hashlib.sha256(blob).hexdigest().encode(), 1)
+
+
+def load(source: bytes | str | PathLike[str]) -> ConceptMemory:
+    """Read a memory, from a file or its bytes; rows on the CPU, in the number format they were stored in.
+
+    Raises:
+        DamagedMemoryError: If it is no memory file, altered, truncated, of a newer version, or contradicts itself.
+        OSError: If the file cannot be opened.
+    """
+    label = "the memory" if isinstance(source, bytes) else str(source)
+    blob = source if isinstance(source, bytes) else _read(Path(source), label)
+    header = _checked_header(blob, label)
+    try:
+        tensors = safetensors.torch.load(blob)
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise _damaged(label, f"its tensors cannot be read ({error!r})") from error
+    problem = _contradiction(header, tensors)
+    if problem:
+        raise _damaged(label, problem)
+    return _memory(header, tensors)
+
+
+def _read(path: Path, label: str) -> bytes:
+    with path.open("rb") as file:
+        blob = file.read(LARGEST_FILE + 1)
+    if len(blob) > LARGEST_FILE:
+        raise _damaged(label, f"it is larger than {LARGEST_FILE:,} bytes")
+    return blob
+
+
+def _damaged(label: str, reason: str) -> DamagedMemoryError:
+    return DamagedMemoryError(f"{label} is damaged: {reason}; restore it from a copy, or introduce the concept again")
+
+
+def _checked_header(blob: bytes, label: str) -> _Header:
+    """Read the JSON header of a file whose version and checksum are right."""
+    text = _header_text(blob, label)
+    _require_version(text, label)
+    if _checksum_written(blob) != _checksum_computed(blob):
+        raise _damaged(label, "its checksum does not match its content")
+    try:
+        return _Header.model_validate_json(text)
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors()[0]["loc"]))
+        raise _damaged(label, f"its header has an unexpected value at {place!r}") from error
+
+
+def _header_text(blob: bytes, label: str) -> str:
+    length = int.from_bytes(blob[:_LENGTH_BYTES], "little")
+    if length > LARGEST_HEADER:
+        raise _damaged(label, f"its header is larger than {LARGEST_HEADER:,} bytes, or it is no memory file")
+    try:
+        outer = pydantic_core.from_json(blob[_LENGTH_BYTES : _LENGTH_BYTES + length])
+        return str(outer["__metadata__"][HEADER_KEY])
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(label, "it does not begin like a memory file") from error
+
+
+def _require_version(text: str, label: str) -> None:
+    try:
+        version = _Version.model_validate_json(text).version
+    except ValidationError as error:
+        raise _damaged(label, "its header is not that of a memory file") from error
+    if version > VERSION:
+        raise DamagedMemoryError(
+            f"{label} has format version {version}, this release reads up to {VERSION}; upgrade ego-vlm"
+        )
+
+
+def _checksum_written(blob: bytes) -> str:
+    found = _CHECKSUM.search(blob)
+    return found[1].decode() if found else ""
+
+
+def _checksum_computed(blob: bytes) -> str:
+    """Hash the whole file with zeros in the place of the checksum."""
+    written = _checksum_written(blob)
+    return hashlib.sha256(blob.replace(written.encode(), _UNSIGNED.encode(), 1)).hexdigest()
+
+
+def _header(memory: ConceptMemory) -> _Header:
+    return _Header(
+        name=memory.name,
+        category=memory.category,
+        notes=memory.notes,
+        created=memory.created,
+        grid=memory.tokens.grid,
+        fingerprint=memory.fingerprint,
+        views=memory.views,
+    )
+
+
+def _converted(memory: ConceptMemory, stored_type: StoredType | None) -> ConceptMemory:
+    if stored_type is None:
+        return memory
+    stored = memory.on(getattr(torch, stored_type))
+    if _finite(memory.tokens.rows, memory.tokens.deepstack) and not _finite(
+        stored.tokens.rows, stored.tokens.deepstack
+    ):
+        raise ConfigError(f"rows of {memory.name!r} are too large for {stored_type}; store them as bfloat16")
+    return stored
+
+
+def _finite(*tensors: Tensor) -> bool:
+    return all(bool(tensor.isfinite().all()) for tensor in tensors)
+
+
+def _tensors(memory: ConceptMemory) -> dict[str, Tensor]:
+    """Name the tensors of the file; what a family does not have is left out."""
+    tokens, thumbnail = memory.tokens, memory.thumbnail
+    named = {
+        "rows": tokens.rows,
+        "deepstack": tokens.deepstack if len(tokens.deepstack) else None,
+        "boxes": None if tokens.boxes is None else tokens.boxes.float(),
+        "view": tokens.view.long(),
+        "spatial": tokens.spatial,
+        "grid_position": None if tokens.grid_position is None else tokens.grid_position.long(),
+        "thumbnail": torch.frombuffer(bytearray(thumbnail), dtype=torch.uint8) if thumbnail else None,
+    }
+    return {name: tensor.cpu().contiguous() for name, tensor in named.items() if tensor is not None}
+
+
+def _memory(header: _Header, tensors: dict[str, Tensor]) -> ConceptMemory:
+    """Put header and tensors, known to fit, together."""
+    rows, thumbnail = tensors["rows"], tensors.get("thumbnail")
+    tokens = VisualTokens(
+        rows=rows,
+        deepstack=tensors.get("deepstack", rows.new_empty(0, *rows.shape)),
+        boxes=tensors.get("boxes"),
+        view=tensors["view"],
+        spatial=tensors["spatial"],
+        grid_position=tensors.get("grid_position"),
+        grid=header.grid,
+    )
+    return ConceptMemory(
+        name=header.name,
+        category=header.category,
+        notes=header.notes,
+        tokens=tokens,
+        views=header.views,
+        fingerprint=header.fingerprint,
+        created=header.created,
+        thumbnail=None if thumbnail is None else thumbnail.numpy().tobytes(),
+    )
+
+
+def _contradiction(header: _Header, tensors: dict[str, Tensor]) -> str:
+    """Say what does not fit together; empty if everything does."""
+    problem = _tensor_problem(tensors, header.fingerprint.dim) or _text_problem(header)
+    if problem:
+        return problem
+    count, kept = len(tensors["rows"]), sum(len(view.kept) for view in header.views)
+    if count != kept:
+        return f"{count} rows for {kept} kept tokens"
+    return next(filter(None, map(_view_problem, header.views)), "")
+
+
+def _tensor_problem(tensors: dict[str, Tensor], dim: int) -> str:
+    if not tensors.keys() >= _ALWAYS or not tensors.keys() <= _LAYOUT.keys():
+        return f"it holds the tensors {', '.join(sorted(tensors))}"
+    sizes: dict[str | int, int] = {"dim": dim}
+    for name, tensor in tensors.items():
+        types, axes = _LAYOUT[name]
+        shape = tuple(tensor.shape)
+        fits = len(shape) == len(axes) and all(
+            size == (axis if isinstance(axis, int) else sizes.setdefault(axis, size))
+            for axis, size in zip(axes, shape, strict=True)
+        )
+        if not fits or tensor.dtype not in types or 0 in shape or not _finite(tensor):
+            return f"tensor {name!r} has an unexpected type, shape ({shape}) or value"
+    return ""
+
+
+def _text_problem(header: _Header) -> str:
+    try:
+        if clean_name(header.name) != header.name:
+            return f"its name {header.name!r} is not in normal form"
+        if datetime.fromisoformat(header.created).utcoffset() is None:
+            return f"its time {header.created!r} has no time zone"
+    except (ConceptNameError, ValueError) as error:
+        return str(error)
+    return ""
+
+
+def _view_problem(view: ViewRecord) -> str:
+    known = {0, view.candidates}
+    if not all(0 <= position < view.candidates for position in view.kept):
+        return "a kept position lies outside the image"
+    if len(view.boxes) not in known or len(view.importance) not in known:
+        return f"boxes or importances are not one for each of {view.candidates} visual tokens"
+    numbers = (*view.importance, *chain(*view.boxes), view.seconds, view.area_percent or 0.0)
+    return "" if all(map(isfinite, numbers)) else "a number of a view is not finite"

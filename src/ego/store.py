@@ -1,0 +1,308 @@
+"""ConceptStore: memories in a folder, one `.ego` file each; the folder is the truth, there is no index.
+
+Every change is one atomic step, made under a lock between processes; whatever happens in between, the folder holds
+either the old state or the new one. File names are
+random and stay with a concept when it is renamed: names never become paths.
+"""
+
+import difflib
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from os import PathLike
+from pathlib import Path
+from typing import TypeAlias
+
+from filelock import FileLock, Timeout
+
+from ego.atomic_file import clear_unfinished, remove_file, write_file
+from ego.concept import clean_name, name_key
+from ego.config import StoredType
+from ego.errors import (
+    DuplicateConceptError,
+    ForeignMemoryError,
+    InputError,
+    MemoryFileError,
+    StoreError,
+    UnknownConceptError,
+)
+from ego.memory import ConceptMemory, Fingerprint
+from ego.memory_file import SUFFIX, dump, load
+
+LOCK_SECONDS = 30.0  # longest wait for another process
+_LOCK = ".lock"
+_Stamp: TypeAlias = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class SkippedFile:
+    """A file of the store that cannot be used.
+
+    Attributes:
+        file: Its name in the folder.
+        reason: What is wrong with it and what to do.
+    """
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class StoreContents:
+    """What a store holds.
+
+    Attributes:
+        memories: Usable memories, by time of introduction, then by name.
+        skipped: Files that cannot be used.
+    """
+
+    memories: tuple[ConceptMemory, ...]
+    skipped: tuple[SkippedFile, ...]
+
+
+class ConceptStore:
+    """Memories in a folder; any number of processes may use it at once.
+
+    Names are found whatever their case ("bo" finds "Bo"). A memory that has not changed on disk is the same object
+    every time, so that a prefill made from it can be kept.
+
+    Args:
+        folder: Where the files are; made by the first change if it is missing.
+
+    Raises:
+        StoreError: From every method, if the folder cannot be read or written.
+    """
+
+    def __init__(self, folder: str | PathLike[str]) -> None:
+        self.folder = Path(folder)
+        self._loaded: dict[Path, tuple[_Stamp, ConceptMemory]] = {}
+        if self.folder.exists() and not self.folder.is_dir():
+            raise StoreError(f"{self.folder} is a file; give a folder for the memories")
+
+    def load_all(self, fingerprint: Fingerprint | None = None) -> StoreContents:
+        """Load every memory; a damaged or foreign file is named and the others keep working.
+
+        Args:
+            fingerprint: The model that is to read them; None accepts memories of any model.
+        """
+        entries, skipped = self._scan()
+        foreign = {path: reason for path, memory in entries.items() if (reason := _refusal(memory, fingerprint))}
+        return StoreContents(
+            memories=tuple(memory for path, memory in entries.items() if path not in foreign),
+            skipped=_sorted(skipped | foreign),
+        )
+
+    def names(self) -> tuple[str, ...]:
+        """List the concepts of all models, in stable order."""
+        return tuple(memory.name for memory in self.load_all().memories)
+
+    def get(self, name: str) -> ConceptMemory:
+        """Load one memory.
+
+        Raises:
+            UnknownConceptError: If there is none of that name.
+        """
+        return self._known(name)[1]
+
+    def require_free(self, name: str) -> None:
+        """Refuse a name that is taken.
+
+        Raises:
+            DuplicateConceptError: If it is.
+        """
+        found = self._find(name)
+        if found:
+            raise DuplicateConceptError(
+                f"{found[1].name!r} is remembered already; choose another name, or replace it, or add a view to it"
+            )
+
+    def add(self, memory: ConceptMemory, *, replace: bool = False, stored_type: StoredType | None = None) -> None:
+        """Store a memory.
+
+        Args:
+            memory: What to store.
+            replace: Put it in the place of one of the same name.
+            stored_type: Number format of the rows; None leaves them as they are.
+
+        Raises:
+            DuplicateConceptError: If the name is taken and `replace` is off.
+        """
+        blob = dump(memory, stored_type)
+        with self._changing():
+            if not replace:
+                self.require_free(memory.name)
+            found = self._find(memory.name)
+            write_file(found[0] if found else self._new_path(), blob)
+
+    def add_view(self, name: str, memory: ConceptMemory) -> None:
+        """Add the views of `memory` to a stored concept, in the number format it is stored in.
+
+        Raises:
+            UnknownConceptError: If there is no concept of that name.
+            ForeignMemoryError: If the two were made by different models.
+        """
+        with self._changing():
+            path, known = self._known(name)
+            more = load(dump(memory.on(known.tokens.rows.dtype)))  # also brings it to the CPU
+            write_file(path, dump(known.with_views_of(more)))
+
+    def rename(self, name: str, new_name: str) -> None:
+        """Give a concept another name, in one step.
+
+        Raises:
+            UnknownConceptError: If there is no concept of that name.
+            DuplicateConceptError: If the new name is taken by another one.
+            ConceptNameError: If the new name cannot be used.
+        """
+        with self._changing():
+            path, memory = self._known(name)
+            if name_key(new_name) != name_key(name):
+                self.require_free(new_name)
+            write_file(path, dump(memory.renamed(clean_name(new_name))))
+
+    def remove(self, name: str) -> None:
+        """Forget a concept for good.
+
+        Raises:
+            UnknownConceptError: If there is none of that name.
+        """
+        with self._changing():
+            remove_file(self._known(name)[0])
+
+    def export(self, name: str, path: str | PathLike[str], *, replace: bool = False) -> None:
+        """Write a concept to a file of its own, to keep or to pass on.
+
+        Raises:
+            UnknownConceptError: If there is none of that name.
+            InputError: If the file exists and `replace` is off, or is a folder.
+        """
+        blob, target = dump(self.get(name)), Path(path)
+        if target.is_dir() or (target.exists() and not replace):
+            raise InputError(f"{target} exists already; give another file name, or ask to replace it")
+        with _reporting(target):
+            write_file(target, blob)
+
+    def import_file(self, path: str | PathLike[str], name: str | None = None, *, replace: bool = False) -> str:
+        """Take in a file that `export` wrote, under its own name or another one.
+
+        Returns:
+            The name it has now.
+
+        Raises:
+            InputError: If the file cannot be opened.
+            DamagedMemoryError: If it is not a usable memory file.
+            DuplicateConceptError: If the name is taken and `replace` is off.
+        """
+        try:
+            memory = load(path)
+        except OSError as error:
+            raise InputError(f"{path} cannot be opened ({error.strerror}); check the path") from error
+        memory = memory.renamed(clean_name(name or memory.name))
+        self.add(memory, replace=replace)
+        return memory.name
+
+    def _find(self, name: str) -> tuple[Path, ConceptMemory] | None:
+        key = name_key(name)
+        return next((entry for entry in self._scan()[0].items() if name_key(entry[1].name) == key), None)
+
+    def _known(self, name: str) -> tuple[Path, ConceptMemory]:
+        found = self._find(name)
+        if found is None:
+            raise UnknownConceptError(f"no concept is called {name!r}; {_known_names(name, self.names())}")
+        return found
+
+    def _new_path(self) -> Path:
+        return self.folder / f"{secrets.token_hex(16)}{SUFFIX}"
+
+    def _scan(self) -> tuple[dict[Path, ConceptMemory], dict[Path, str]]:
+        """Load every file: usable memories in stable order, and why the others are not."""
+        loaded, skipped = {}, {}
+        for path in self._files():
+            try:
+                loaded[path] = self._load(path)
+            except FileNotFoundError:  # removed by another process since it was listed
+                continue
+            except (MemoryFileError, OSError) as error:
+                skipped[path] = str(error)
+        self._loaded = {path: known for path, known in self._loaded.items() if path in loaded}
+        return _one_of_each_name(loaded, skipped)
+
+    def _files(self) -> list[Path]:
+        with _reporting(self.folder):
+            if not self.folder.exists():
+                return []
+            return [
+                Path(entry)
+                for entry in os.scandir(self.folder)
+                if entry.name.endswith(SUFFIX) and not entry.name.startswith(".") and entry.is_file()
+            ]
+
+    def _load(self, path: Path) -> ConceptMemory:
+        status = path.stat()
+        stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+        known = self._loaded.get(path)
+        if known is None or known[0] != stamp:
+            known = self._loaded[path] = (stamp, load(path))
+        return known[1]
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Keep other writers out, and clear away what a killed one left behind."""
+        with _reporting(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(self.folder / _LOCK, timeout=LOCK_SECONDS):
+                clear_unfinished(self.folder)
+                yield
+
+
+def _refusal(memory: ConceptMemory, fingerprint: Fingerprint | None) -> str:
+    try:
+        if fingerprint:
+            memory.require(fingerprint)
+    except ForeignMemoryError as error:
+        return str(error)
+    return ""
+
+
+def _one_of_each_name(
+    loaded: dict[Path, ConceptMemory], skipped: dict[Path, str]
+) -> tuple[dict[Path, ConceptMemory], dict[Path, str]]:
+    """Bring memories into stable order; of two with one name, which only copied files can be, the first counts."""
+    chosen: dict[str, Path] = {}
+    for path in sorted(loaded, key=lambda path: (_when(loaded[path]), loaded[path].name, path.name)):
+        first = chosen.setdefault(name_key(loaded[path].name), path)
+        if first != path:
+            skipped[path] = f"a second memory of {loaded[path].name!r}, the first is {first.name}; delete one of them"
+    return {path: loaded[path] for path in chosen.values()}, skipped
+
+
+def _when(memory: ConceptMemory) -> datetime:
+    return datetime.fromisoformat(memory.created)
+
+
+def _sorted(skipped: dict[Path, str]) -> tuple[SkippedFile, ...]:
+    return tuple(SkippedFile(path.name, reason) for path, reason in sorted(skipped.items()))
+
+
+def _known_names(wanted: str, names: tuple[str, ...]) -> str:
+    similar = difflib.get_close_matches(wanted, names, n=1)
+    if similar:
+        return f"did you mean {similar[0]!r}?"
+    return f"known: {', '.join(names)}" if names else "the store is empty, introduce a concept first"
+
+
+@contextmanager
+def _reporting(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except Timeout as error:
+        raise StoreError(
+            f"another process has been changing {place} for {LOCK_SECONDS:.0f} seconds; try again when it is done"
+        ) from error
+    except OSError as error:
+        raise StoreError(
+            f"{place} cannot be used ({error.strerror or error}); check permissions and free space; nothing was changed"
+        ) from error
