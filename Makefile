@@ -1,0 +1,32 @@
+# Everything a stranger needs: each target sets up its own environment first.
+VENV ?= .venv
+PYTHON ?= python3
+BIN = $(VENV)/bin
+PYTEST_ARGS ?=
+
+.PHONY: demo test lint docs pictures clean
+
+demo: $(VENV)/.ready  ## introduce three concepts, recognize, ask, caption; writes ./demo-output
+	$(BIN)/ego demo
+
+test: $(VENV)/.ready  ## run all tests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.ready  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: $(VENV)/.ready  ## write docs/command-line.md anew from the command line itself
+	$(BIN)/python docs/write_command_line.py
+
+pictures: $(VENV)/.ready  ## draw the demo pictures anew (needs the font Noto Color Emoji)
+	$(BIN)/python training/demo_pictures/draw.py
+
+clean:
+	rm -rf $(VENV) demo-output build dist
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
