@@ -32,9 +32,7 @@ ImageArgument = Annotated[
 
 
 def recognize(
-    images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGE", help="Images or videos to look at.", show_default=False)
-    ],
+    images: ImagesArgument,
     *,
     names: NamesOption = None,
     threshold: Annotated[
@@ -59,16 +57,8 @@ def recognize(
 
 
 def ask(
-    question: Annotated[
-        str, typer.Argument(metavar="QUESTION", help="May use the concepts' names.", show_default=False)
-    ],
-    image: ImagesArgument = Annotated[
-    list[Path], typer.Argument(metavar="IMAGE", help="Images or videos to look at.", show_default=False)
-]
-QuestionArgument = Annotated[
-    str, typer.Argument(metavar="QUESTION", help="May use the concepts' names.", show_default=False)
-]
-ImageArgument = None,
+    question: QuestionArgument,
+    image: ImageArgument = None,
     *,
     names: NamesOption = None,
     frames: FramesOption = None,
@@ -100,13 +90,7 @@ def caption(
 
 
 def chat(
-    image: ImagesArgument = Annotated[
-    list[Path], typer.Argument(metavar="IMAGE", help="Images or videos to look at.", show_default=False)
-]
-QuestionArgument = Annotated[
-    str, typer.Argument(metavar="QUESTION", help="May use the concepts' names.", show_default=False)
-]
-ImageArgument = None,
+    image: ImageArgument = None,
     *,
     names: NamesOption = None,
     frames: FramesOption = None,

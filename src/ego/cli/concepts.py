@@ -77,21 +77,24 @@ def remove(
 ) -> None:
     """Forget concepts. `ego concepts export` keeps a copy."""
     store = open_store(resolve(library=library))
-    for name in names:
-        store.remove(name)
+    for memory in [store.get(name) for name in names]:  # all must be known before the first one goes
+        store.remove(memory.name)
     Output(as_json=as_json).result({"removed": names}, f"Forgotten: {', '.join(names)}.")
 
 
 @app.command()
 def export(
     name: NameArgument,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it, for example bo.ego.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Where to write it, for example bo.ego.", show_default=False)
+    ],
     *,
+    replace: Annotated[bool, typer.Option("--replace", help="Overwrite the file.")] = False,
     library: LibraryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write one concept to a file that another library can import."""
-    open_store(resolve(library=library)).export(name, file)
+    open_store(resolve(library=library)).export(name, file, replace=replace)
     Output(as_json=as_json).result({"exported": name, "file": str(file)}, f"Wrote {file}.")
 
 
@@ -105,7 +108,8 @@ def import_concept(
     as_json: JsonOption = False,
 ) -> None:
     """Take a concept from a file into the library."""
-    memory = open_store(resolve(library=library)).import_file(file, name, replace=replace)
+    store = open_store(resolve(library=library))
+    memory = store.get(store.import_file(file, name, replace=replace))
     Output(as_json=as_json).result(describe_memory(memory), f"{memory.name} is remembered.")
 
 
