@@ -1,0 +1,101 @@
+"""What a model can do and how it wants to be called, found out by looking at it rather than by its name."""
+
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+from ego.errors import BackboneError
+
+TYPE_ARGUMENTS = ("token_type_ids", "mm_token_type_ids")
+FULL_ATTENTION = "full_attention"
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """How to call a model.
+
+    Attributes:
+        image_token: Id of the placeholder that visual tokens replace.
+        multimodal_positions: Rotary positions have three axes: time, row and column (M-RoPE).
+        type_argument: Name of the argument that marks visual tokens, where the model wants one (Gemma).
+        position_argument: Whether forward takes `position_ids`.
+        feature_arguments: What `get_image_features` takes of the image processor's output.
+        full_attention: Every decoder layer sees the whole context, so batches may be padded on the left. Windows and
+            recurrent layers would count the padding.
+        attention_layers: Decoder layers with an attention map.
+        layer_count: All decoder layers.
+        dim: Width of the language model.
+        context_length: Longest prompt, tokens.
+    """
+
+    image_token: int
+    multimodal_positions: bool
+    type_argument: str | None
+    position_argument: bool
+    feature_arguments: tuple[str, ...]
+    full_attention: bool
+    attention_layers: tuple[int, ...]
+    layer_count: int
+    dim: int
+    context_length: int
+
+
+def inspect_model(model: Any) -> Capabilities:
+    """Look at a Hugging Face model.
+
+    Raises:
+        BackboneError: If it offers no way to put visual tokens into a prompt.
+    """
+    arguments = inspect.signature(model.forward).parameters
+    _require_injection(model, arguments)
+    text = model.config.get_text_config()
+    multimodal = hasattr(model.base_model, "get_rope_index")
+    return Capabilities(
+        image_token=int(model.config.image_token_id),
+        multimodal_positions=multimodal,
+        type_argument=None if multimodal else next((name for name in TYPE_ARGUMENTS if name in arguments), None),
+        position_argument="position_ids" in arguments,
+        feature_arguments=tuple(inspect.signature(model.base_model.get_image_features).parameters),
+        full_attention=_sees_everything(text),
+        attention_layers=tuple(sorted(attention_modules(model).values())),
+        layer_count=int(text.num_hidden_layers),
+        dim=int(text.hidden_size),
+        context_length=int(text.max_position_embeddings),
+    )
+
+
+def attention_modules(model: Any) -> dict[int, int]:
+    """Map `id(module)` of every self-attention of the language model to its layer.
+
+    By identity, not by attributes alone: vision towers may have a `layer_idx` too (Gemma 4).
+    """
+    modules = model.get_decoder().modules()
+    return {
+        id(module): int(module.layer_idx)
+        for module in modules
+        if hasattr(module, "layer_idx") and hasattr(module, "num_key_value_groups")
+    }
+
+
+def _require_injection(model: Any, arguments: Any) -> None:
+    missing = [
+        name
+        for name, present in (
+            ("forward(mm_encoder_outputs=...)", "mm_encoder_outputs" in arguments),
+            ("get_image_features", hasattr(model.base_model, "get_image_features")),
+            ("config.image_token_id", getattr(model.config, "image_token_id", None) is not None),
+        )
+        if not present
+    ]
+    if missing:
+        raise BackboneError(
+            f"{type(model).__name__} has no {', no '.join(missing)}, so visual tokens cannot be put into its prompt; "
+            "choose a model of `ego models`, or update transformers (at least 5.18)"
+        )
+
+
+def _sees_everything(text_config: Any) -> bool:
+    kinds = getattr(text_config, "layer_types", None)
+    if kinds:
+        return all(kind == FULL_ATTENTION for kind in kinds)
+    return getattr(text_config, "sliding_window", None) is None

@@ -1,0 +1,171 @@
+"""The table of families: what Ego knows about a kind of model beyond what it can find out by itself.
+
+Importable without torch, so that `ego models` answers at once. Geometry schemes are spelt out in `geometry.py`, token
+limits in `image_preparation.py`; both are named here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+SchemeName: TypeAlias = Literal["whole image", "tiles", "merged patches", "any-res", "pooled patches"]
+LimitName: TypeAlias = Literal["fixed", "tiles", "pixels", "any-res", "soft tokens"]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model that works well.
+
+    Attributes:
+        model_id: Name on the Hub.
+        weights_gb: Memory of its weights in bfloat16, GB (2 bytes per parameter); add 10-20 % for activations.
+    """
+
+    model_id: str
+    weights_gb: float
+
+
+@dataclass(frozen=True)
+class Family:
+    """One line of the table.
+
+    Attributes:
+        name: Name for people.
+        model_types: Values of `config.model_type`.
+        geometry: Which box each visual token looks at: a scheme of `geometry.py` or a function of the same form; None
+            when unknown (index order, no heat-map, no calibration).
+        limit: How the number of visual tokens of an image is set: a way of `image_preparation.py` or a function of the
+            same form; None when there is no way.
+        checkpoints: Examples, small to large.
+        notes: What a user should know before choosing it.
+    """
+
+    name: str
+    model_types: tuple[str, ...]
+    geometry: SchemeName | Callable[..., Any] | None
+    limit: LimitName | Callable[..., Any] | None
+    checkpoints: tuple[Checkpoint, ...] = ()
+    notes: str = ""
+
+
+UNKNOWN = Family(
+    name="unknown",
+    model_types=(),
+    geometry=None,
+    limit=None,
+    notes="Works, but without heat-map, spatial order and layer calibration.",
+)
+
+_families: list[Family] = [
+    Family(
+        name="InternVL 3 and 3.5",
+        model_types=("internvl",),
+        geometry="tiles",
+        limit="tiles",
+        checkpoints=(
+            Checkpoint("OpenGVLab/InternVL3-1B-hf", 1.9),
+            Checkpoint("OpenGVLab/InternVL3-8B-hf", 15.9),
+            Checkpoint("OpenGVLab/InternVL3-14B-hf", 30.2),
+            Checkpoint("OpenGVLab/InternVL3_5-8B-HF", 17.1),
+        ),
+        notes="The paper's family. One tile of 256 tokens by default; 768 tokens and more add tiles.",
+    ),
+    Family(
+        name="Qwen2.5-VL",
+        model_types=("qwen2_5_vl",),
+        geometry="merged patches",
+        limit="pixels",
+        checkpoints=(
+            Checkpoint("Qwen/Qwen2.5-VL-3B-Instruct", 7.5),
+            Checkpoint("Qwen/Qwen2.5-VL-7B-Instruct", 16.6),
+        ),
+        notes="Tokens grow with the image: 1024 at most by default.",
+    ),
+    Family(
+        name="Qwen3-VL",
+        model_types=("qwen3_vl", "qwen3_vl_moe"),
+        geometry="merged patches",
+        limit="pixels",
+        checkpoints=(
+            Checkpoint("Qwen/Qwen3-VL-4B-Instruct", 8.9),
+            Checkpoint("Qwen/Qwen3-VL-8B-Instruct", 17.5),
+        ),
+        notes="DeepStack: a memory takes four times the space. 1024 tokens per image at most by default.",
+    ),
+    Family(
+        name="Qwen3.5",
+        model_types=("qwen3_5", "qwen3_5_moe"),
+        geometry="merged patches",
+        limit="pixels",
+        checkpoints=(Checkpoint("Qwen/Qwen3.5-9B", 19.3), Checkpoint("Qwen/Qwen3.5-27B", 55.0)),
+        notes="Only one layer in four has an attention map; layers are chosen among those. Answers without thinking.",
+    ),
+    Family(
+        name="LLaVA-OneVision",
+        model_types=("llava_onevision",),
+        geometry="any-res",
+        limit="any-res",
+        checkpoints=(
+            Checkpoint("llava-hf/llava-onevision-qwen2-0.5b-ov-hf", 1.8),
+            Checkpoint("llava-hf/llava-onevision-qwen2-7b-ov-hf", 16.1),
+        ),
+        notes="One padded view per image (730 tokens), as with several images; any-res from 8,500 tokens on.",
+    ),
+    Family(
+        name="SmolVLM",
+        model_types=("smolvlm",),
+        geometry="whole image",
+        limit="fixed",
+        checkpoints=(
+            Checkpoint("HuggingFaceTB/SmolVLM2-500M-Video-Instruct", 1.0),
+            Checkpoint("HuggingFaceTB/SmolVLM2-2.2B-Instruct", 4.5),
+        ),
+        notes="Whole image only, 64 to 81 tokens. Needs the extra ego-vlm[smolvlm].",
+    ),
+    Family(
+        name="Idefics3",
+        model_types=("idefics3",),
+        geometry="whole image",
+        limit="fixed",
+        checkpoints=(
+            Checkpoint("HuggingFaceTB/SmolVLM-Instruct", 4.5),
+            Checkpoint("HuggingFaceM4/Idefics3-8B-Llama3", 16.9),
+        ),
+        notes="Whole image only, 81 to 169 tokens.",
+    ),
+    Family(
+        name="Gemma 3",
+        model_types=("gemma3",),
+        geometry="whole image",
+        limit="fixed",
+        checkpoints=(Checkpoint("google/gemma-3-4b-it", 8.6), Checkpoint("google/gemma-3-12b-it", 24.4)),
+        notes="256 tokens per image. Most layers see 1024 tokens back: far memories only reach the global layers.",
+    ),
+    Family(
+        name="Gemma 4",
+        model_types=("gemma4",),
+        geometry="pooled patches",
+        limit="soft tokens",
+        checkpoints=(Checkpoint("google/gemma-4-E4B-it", 16.0), Checkpoint("google/gemma-4-31B-it", 62.0)),
+        notes="70, 140, 280, 560 or 1120 tokens per image. Most layers see a short window only.",
+    ),
+]
+
+
+def register_family(family: Family) -> None:
+    """Add a family, or replace the known one that answers to one of its model types.
+
+    Everything else about a model is found out by looking at it: rotary positions, token types, DeepStack, windows.
+    """
+    kept = [known for known in _families if not set(known.model_types) & set(family.model_types)]
+    _families[:] = [*kept, family]
+
+
+def families() -> tuple[Family, ...]:
+    """List all known families."""
+    return tuple(_families)
+
+
+def family_of(model_type: str) -> Family:
+    """Find the family that answers to `config.model_type`; `UNKNOWN` if there is none."""
+    return next((family for family in _families if model_type in family.model_types), UNKNOWN)

@@ -1,0 +1,192 @@
+"""Which box of the image each visual token looks at: five schemes, one per family of tilings.
+
+A scheme takes the model's config, the image processor, the image's size, the processor's output for that one image and
+the number of tokens the projector made of it; it returns a Layout, or None if the count does not fit the scheme.
+Measured by painting a spot and looking which token moved most.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, TypeAlias
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+WHOLE_IMAGE = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Where the visual tokens of one image look.
+
+    Attributes:
+        boxes: Fractions x0 y0 x1 y1 of the image, one per token.
+        view: 0 for a covering of the whole image, 1.. for its tiles.
+        spatial: False for newline tokens and for tokens that see padding only.
+    """
+
+    boxes: Float[Tensor, "visual 4"]
+    view: Int[Tensor, " visual"]
+    spatial: Bool[Tensor, " visual"]
+
+
+Scheme: TypeAlias = Callable[[Any, Any, tuple[int, int], Mapping[str, Any], int], Layout | None]
+
+
+def grid_boxes(
+    rows: int, cols: int, frame: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+) -> Float[Tensor, "visual 4"]:
+    """Cut a frame of the image into rows x cols equal boxes, raster order."""
+    x0, y0, x1, y1 = frame
+    ys, xs = torch.linspace(y0, y1, rows + 1), torch.linspace(x0, x1, cols + 1)
+    left, right = xs[:-1].repeat(rows), xs[1:].repeat(rows)
+    top, bottom = ys[:-1].repeat_interleave(cols), ys[1:].repeat_interleave(cols)
+    return torch.stack([left, top, right, bottom], dim=1).clamp(0.0, 1.0)
+
+
+def grid_positions(rows: int, cols: int) -> Int[Tensor, "visual 2"]:
+    """List (row, column) of a grid in raster order."""
+    return torch.tensor(list(product(range(rows), range(cols))), dtype=torch.long).reshape(-1, 2)
+
+
+def merged_grid(config: Any, inputs: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Read rows and columns of the token grid where the processor reports patches (Qwen); else None."""
+    if "image_grid_thw" not in inputs:
+        return None
+    merge = config.vision_config.spatial_merge_size
+    _, rows, cols = inputs["image_grid_thw"][0].tolist()
+    return rows // merge, cols // merge
+
+
+def any_res_tiles(config: Any) -> int:
+    """Read the most tiles of an any-res model, spelt "anyres_max_9"."""
+    return int(config.vision_aspect_ratio.removeprefix("anyres_max_"))
+
+
+def whole_image(
+    config: Any, processor: Any, size: tuple[int, int], inputs: Mapping[str, Any], count: int
+) -> Layout | None:
+    """One square grid over the stretched image (Gemma 3, SmolVLM, Idefics3)."""
+    side = math.isqrt(count)
+    return _single_view(side, side, count)
+
+
+def merged_patches(
+    config: Any, processor: Any, size: tuple[int, int], inputs: Mapping[str, Any], count: int
+) -> Layout | None:
+    """One grid that follows the aspect of the image (Qwen)."""
+    grid = merged_grid(config, inputs)
+    return None if grid is None else _single_view(*grid, count)
+
+
+def pooled_patches(
+    config: Any, processor: Any, size: tuple[int, int], inputs: Mapping[str, Any], count: int
+) -> Layout | None:
+    """One grid of pooled patches that follows the aspect of the image (Gemma 4)."""
+    places = inputs["image_position_ids"][0]
+    last_col, last_row = places[(places >= 0).all(dim=-1)].amax(dim=0).tolist()
+    pool = config.vision_config.pooling_kernel_size
+    return _single_view((last_row + 1) // pool, (last_col + 1) // pool, count)
+
+
+def tiles(config: Any, processor: Any, size: tuple[int, int], inputs: Mapping[str, Any], count: int) -> Layout | None:
+    """Tiles in raster order, then a thumbnail of the whole image; a single tile is the whole image (InternVL)."""
+    tile_count, side = inputs["pixel_values"].shape[0], math.isqrt(int(config.image_seq_length))
+    if tile_count == 1:
+        return _single_view(side, side, count)
+    # Imported here: only InternVL models bring this module along.
+    from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import get_optimal_tiled_canvas  # noqa: PLC0415
+
+    width, height = size
+    tile = processor.size["height"]
+    cols, rows = get_optimal_tiled_canvas((height, width), (tile, tile), processor.min_patches, processor.max_patches)
+    frames = [(c / cols, r / rows, (c + 1) / cols, (r + 1) / rows) for r, c in grid_positions(rows, cols).tolist()]
+    views = [grid_boxes(side, side, frame) for frame in frames]
+    numbers = [*range(1, len(views) + 1), WHOLE_IMAGE]
+    return _views([*views, grid_boxes(side, side)], numbers, count)
+
+
+def any_res(config: Any, processor: Any, size: tuple[int, int], inputs: Mapping[str, Any], count: int) -> Layout | None:
+    """LLaVA-OneVision: one padded view and a newline; or a whole view, then a grid with a newline after every row."""
+    side = config.vision_config.image_size // config.vision_config.patch_size
+    if inputs["pixel_values"].shape[1] == 1:
+        return _padded_view(side, size, count)
+    rows, cols, frame = _any_res_grid(config, side, size)
+    boxes = grid_boxes(rows, cols, frame).reshape(rows, cols, 4)
+    row_ends = torch.stack([boxes[:, 0, 0], boxes[:, 0, 1], boxes[:, -1, 2], boxes[:, -1, 3]], dim=1)
+    grid = torch.cat([boxes, row_ends[:, None]], dim=1).reshape(-1, 4)
+    layout = _views([grid_boxes(side, side), grid], [WHOLE_IMAGE, 1], count)
+    if layout is not None:
+        layout.spatial[side * side + cols :: cols + 1] = False
+    return layout
+
+
+SCHEMES: Mapping[str, Scheme] = {
+    "whole image": whole_image,
+    "tiles": tiles,
+    "merged patches": merged_patches,
+    "any-res": any_res,
+    "pooled patches": pooled_patches,
+}
+
+
+def _single_view(rows: int, cols: int, count: int) -> Layout | None:
+    return _views([grid_boxes(rows, cols)], [WHOLE_IMAGE], count)
+
+
+def _views(boxes: list[Tensor], numbers: list[int], count: int) -> Layout | None:
+    view = torch.cat([torch.full((len(box),), number) for box, number in zip(boxes, numbers, strict=True)])
+    if len(view) != count:
+        return None
+    return Layout(torch.cat(boxes), view, torch.ones(count, dtype=torch.bool))
+
+
+def _padded_view(side: int, size: tuple[int, int], count: int) -> Layout | None:
+    """Lay a square grid over an image that was padded to a square, centred; the newline comes last."""
+    width, height = size
+    square = max(width, height)
+    across, down = square / width, square / height
+    frame = ((1 - across) / 2, (1 - down) / 2, (1 + across) / 2, (1 + down) / 2)
+    boxes = torch.cat([grid_boxes(side, side, frame), torch.tensor([[0.0, 0.0, 1.0, 1.0]])])
+    layout = _views([boxes], [WHOLE_IMAGE], count)
+    if layout is not None:
+        empty = (boxes[:, 2] <= boxes[:, 0]) | (boxes[:, 3] <= boxes[:, 1])
+        layout.spatial[empty] = False
+        layout.spatial[-1] = False
+    return layout
+
+
+def _any_res_grid(config: Any, side: int, size: tuple[int, int]) -> tuple[int, int, tuple[float, float, float, float]]:
+    """Count rows and columns of the any-res grid and say which frame of the image they span.
+
+    The model un-pads in whole tokens, so that the grid reaches a little over the image on two sides.
+    """
+    # Imported here: only LLaVA-OneVision models bring this module along.
+    from transformers.models.llava_onevision.modeling_llava_onevision import (  # noqa: PLC0415
+        get_anyres_image_grid_shape,
+    )
+
+    width, height = size
+    tall, wide = get_anyres_image_grid_shape(
+        (height, width), config.image_grid_pinpoints, config.vision_config.image_size
+    )
+    rows, cols, over = tall * side, wide * side, (1.0, 1.0)
+    if width / height > cols / rows:
+        content = int(round(height * (cols / width), 7))
+        rows -= (rows - content) // 2 * 2
+        over = (1.0, rows / content)
+    else:
+        content = int(round(width * (rows / height), 7))
+        cols -= (cols - content) // 2 * 2
+        over = (cols / content, 1.0)
+    rows, cols = _interpolated(config, side, rows, cols)
+    return rows, cols, ((1 - over[0]) / 2, (1 - over[1]) / 2, (1 + over[0]) / 2, (1 + over[1]) / 2)
+
+
+def _interpolated(config: Any, side: int, rows: int, cols: int) -> tuple[int, int]:
+    """Shrink a grid as the model does above its number of tiles."""
+    ratio = math.sqrt(rows * cols / (any_res_tiles(config) * side**2))
+    return (int(rows // ratio), int(cols // ratio)) if ratio > 1.1 else (rows, cols)

@@ -1,0 +1,281 @@
+"""One Backbone for every Hugging Face image-text model that takes visual tokens from outside.
+
+What differs between families is found out by looking (`capabilities.py`) or stands in the table (`families.py`).
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from ego.backbones.assembly import FeatureForm, MemoryPositions, Tokens, lay_out
+from ego.backbones.attention_probe import ProbeSwitch, Recorder
+from ego.backbones.base import Generation, ModelCard, Prefix, Record
+from ego.backbones.capabilities import inspect_model
+from ego.backbones.chat import PROBE_IMAGE, ChatFormat, ChatTokens
+from ego.backbones.decoding import Transcript
+from ego.backbones.families import Family
+from ego.backbones.fingerprint import fingerprint_of
+from ego.backbones.geometry import SCHEMES, grid_positions, merged_grid
+from ego.backbones.image_preparation import prepare_images
+from ego.backbones.prefix import PrefixState
+from ego.backbones.runner import Runner, anchor, encode
+from ego.errors import BackboneError, ContextBudgetError
+from ego.prompt import Prompt, Text
+from ego.visual_tokens import VisualTokens
+
+_log = logging.getLogger(__name__)
+
+
+class HuggingFaceBackbone:
+    """A loaded model, ready to be personalized. Made by `load_backbone`.
+
+    Attributes:
+        model: The Hugging Face model; nothing stays on it between calls.
+        preparation: Its image processor, set to the number of visual tokens.
+        chat: Its chat format.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        processor: Any,
+        *,
+        model_id: str,
+        family: Family,
+        revision: str = "",
+        max_visual_tokens: int | None = None,
+        positions: MemoryPositions = "sequential",
+    ) -> None:
+        """Wrap a model that is on its device, in evaluation mode.
+
+        Args:
+            model: A model of `AutoModelForImageTextToText`.
+            processor: Its processor.
+            model_id: Hub name or folder.
+            family: Its line of the table, or `families.UNKNOWN`.
+            revision: Commit of the checkpoint.
+            max_visual_tokens: Most visual tokens per image; None for the family's default.
+            positions: Rotary positions of memories on models with three axes.
+        """
+        self.model, self._tokenizer, self._family, self._positions = model, processor.tokenizer, family, positions
+        self._can = inspect_model(model)
+        self.preparation = prepare_images(family, processor.image_processor, model.config, max_visual_tokens)
+        self.chat = ChatFormat(processor, model.config)
+        sample, _ = encode(model, self.preparation(Image.new("RGB", PROBE_IMAGE)), self._can, anchor(model))
+        self._form = FeatureForm.of(sample)
+        self._runner = Runner(model, self._can, self._form)
+        self._probe = ProbeSwitch(model)
+        self._ends = _end_tokens(model, self._tokenizer)
+        self.card = self._describe(model_id)
+        self.fingerprint = fingerprint_of(
+            model, model_id=model_id, revision=revision, image_settings=self.preparation.settings()
+        )
+        if family.geometry is None:
+            _log.warning("%s: unknown family; no heat-map, no spatial order, no layer calibration", model_id)
+
+    @property
+    def device(self) -> torch.device:
+        """Where inputs go."""
+        return self._runner.like.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Number format of the model."""
+        return self._runner.like.dtype
+
+    def encode_image(self, image: Image.Image) -> VisualTokens:
+        """Run vision tower and projector once on an upright RGB image."""
+        inputs = self.preparation(image)
+        _, tokens = encode(self.model, inputs, self._can, self._runner.like)
+        grid = merged_grid(self.model.config, inputs)
+        if grid is not None:
+            tokens = replace(tokens, grid=grid, grid_position=grid_positions(*grid))
+        return self._placed(tokens, image.size, inputs)
+
+    def prefill(self, prompt: Prompt, parts: int, *, prefix: Prefix | None = None) -> Prefix:
+        """Run the model over the first `parts` parts of `prompt`, on top of `prefix` if one is given."""
+        chat, tokens = self.lay_out(prompt)
+        if not 0 < parts <= len(chat.part_ends):
+            raise BackboneError(f"cannot prefill {parts} parts of a prompt of {len(chat.part_ends)}")
+        past = self._past(prefix, tokens)
+        start, stop = 0 if past is None else len(past.tokens), chat.part_ends[parts - 1]
+        if past is not None and start >= stop:
+            raise BackboneError(
+                f"the prefix covers {start} tokens, the first {parts} parts only {stop}; nothing to add"
+            )
+        self._require_room(stop, 0)
+        _, state = self._runner.run(tokens.between(start, stop), past)
+        return Prefix(parts, stop, state)
+
+    def generate(
+        self,
+        prompt: Prompt,
+        *,
+        max_new_tokens: int,
+        prefix: Prefix | None = None,
+        record: Record | None = None,
+        on_text: Callable[[str], None] | None = None,
+        forced_text: str | None = None,
+    ) -> Generation:
+        """Answer greedily, or read `forced_text` as if it were the answer."""
+        began = time.perf_counter()
+        chat, tokens = self.lay_out(prompt)
+        past = self._past(prefix, tokens)
+        forced = None if forced_text is None else self.chat.plain_ids(forced_text)
+        self._require_room(len(tokens), max_new_tokens if forced is None else len(forced))
+        recorder = None if record is None else self._recorder(record, prompt, chat, past)
+        transcript = Transcript(self._tokenizer, on_text)
+        with self._probe.recording(recorder):
+            if forced is None:
+                first = self._say(tokens, past, max_new_tokens, transcript, all_rows=record is not None)
+            else:
+                first = self._read(tokens, past, forced, transcript)
+        text, spans = transcript.finish()
+        return Generation(
+            text=text,
+            token_ids=torch.tensor(transcript.ids, dtype=torch.long),
+            spans=spans,
+            first_logits=first.float().cpu(),
+            attention=recorder.attention() if recorder is not None and transcript.ids else None,
+            prompt_tokens=len(tokens),
+            seconds=time.perf_counter() - began,
+        )
+
+    def next_token_logits(
+        self, prompts: Sequence[Prompt], *, prefix: Prefix | None = None
+    ) -> Float[Tensor, "prompt vocab"]:
+        """Score the first answer token of several prompts in one batched pass over a shared prefix (float32)."""
+        suffixes, past = [], None
+        for prompt in prompts:
+            _, tokens = self.lay_out(prompt)
+            self._require_room(len(tokens), 1)
+            past = self._past(prefix, tokens)
+            suffixes.append(tokens if past is None else tokens.between(len(past.tokens)))
+        if not suffixes:
+            raise BackboneError("next_token_logits needs at least one prompt")
+        return self._runner.last_logits(suffixes, past)
+
+    def word_ids(self, words: Sequence[str]) -> tuple[int, ...]:
+        """List the first-token ids by which an answer may begin with one of `words`."""
+        spellings = [self.chat.plain_ids(blank + word) for word in words for blank in ("", " ")]
+        first = {ids[0] for ids in spellings if ids and self._tokenizer.decode(ids[:1]).strip()}
+        return tuple(sorted(first))
+
+    def count_tokens(self, prompt: Prompt) -> int:
+        """Count the tokens of a prompt."""
+        return len(self.chat.tokenize(prompt).ids)
+
+    def _describe(self, model_id: str) -> ModelCard:
+        return ModelCard(
+            model_id=model_id,
+            family="unknown" if self._family.name == "unknown" else self._family.name,
+            attention_layers=self._can.attention_layers,
+            layer_count=self._can.layer_count,
+            dim=self._can.dim,
+            context_length=self._can.context_length,
+            has_geometry=self._family.geometry is not None,
+            has_deepstack=self._form.levels > 0,
+        )
+
+    def _placed(self, tokens: VisualTokens, size: tuple[int, int], inputs: dict[str, Any]) -> VisualTokens:
+        """Say which box of the image each token looks at."""
+        geometry = self._family.geometry
+        if geometry is None:
+            return tokens
+        scheme = geometry if callable(geometry) else SCHEMES[geometry]
+        layout = scheme(self.model.config, self.preparation.processor, size, inputs, len(tokens))
+        if layout is None:
+            raise BackboneError(
+                f"{self.card.model_id} made {len(tokens)} visual tokens of a {size[0]}x{size[1]} image, which does "
+                f"not fit the geometry of {self._family.name}; register it as a family of its own, without geometry"
+            )
+        return replace(tokens, boxes=layout.boxes, view=layout.view, spatial=layout.spatial)
+
+    def lay_out(self, prompt: Prompt) -> tuple[ChatTokens, Tokens]:
+        """Lay a prompt out in tokens, with the rotary position of each."""
+        chat = self.chat.tokenize(prompt)
+        return chat, lay_out(chat, prompt.parts, self._can, self._positions)
+
+    def _past(self, prefix: Prefix | None, tokens: Tokens) -> PrefixState | None:
+        """Check that a prefix is the beginning of a prompt, and not all of it."""
+        if prefix is None:
+            return None
+        state: PrefixState = prefix.state
+        if prefix.length >= len(tokens) or not tokens.starts_with(state.tokens):
+            raise BackboneError(
+                "the prefix was made of other parts than this prompt begins with; "
+                "prefill it from the same turns, memories and images in the same order"
+            )
+        return state
+
+    def _require_room(self, prompt_tokens: int, answer_tokens: int) -> None:
+        if prompt_tokens + answer_tokens > self._can.context_length:
+            raise ContextBudgetError(
+                f"the prompt takes {prompt_tokens} tokens and the answer {answer_tokens}, but {self.card.model_id} "
+                f"reads {self._can.context_length} at most; use fewer concepts, smaller memories or smaller images"
+            )
+
+    def _recorder(self, record: Record, prompt: Prompt, chat: ChatTokens, past: PrefixState | None) -> Recorder:
+        foreign = [layer for layer in record.layers if layer not in self._can.attention_layers]
+        if foreign or not record.layers:
+            raise BackboneError(
+                f"layers {foreign or 'none'} cannot be recorded; layers with an attention map are "
+                f"{list(self._can.attention_layers)}"
+            )
+        visual_parts = [index for index, part in enumerate(prompt.parts) if not isinstance(part, Text)]
+        if record.part not in visual_parts:
+            raise BackboneError(f"part {record.part} holds no visual tokens; parts {visual_parts} do")
+        start, block = chat.visuals[visual_parts.index(record.part)]
+        return Recorder(
+            self._probe.modules,
+            layers=record.layers,
+            columns=torch.arange(start, start + len(block)),
+            from_position=len(chat.ids),
+            seen=0 if past is None else len(past.tokens),
+        )
+
+    def _say(
+        self, tokens: Tokens, past: PrefixState | None, limit: int, transcript: Transcript, *, all_rows: bool
+    ) -> Tensor:
+        """Decode greedily until the model ends its turn; returns the logits of the first token.
+
+        The row of a token belongs to the pass that reads it. A token followed by the end of the turn has been read; the
+        last one of an answer cut short is read once more if its row is wanted.
+        """
+        rest = tokens.between(0 if past is None else len(past.tokens))
+        logits, state = self._runner.run(rest, past)
+        first = scores = logits[-1]
+        position, place = len(tokens), tokens.next_place
+        for count in range(1, limit + 1):
+            token = int(scores.argmax())
+            if token in self._ends:
+                break
+            transcript.add(token)
+            if count < limit or all_rows:
+                scores = self._runner.step(token, state.cache, position=position, place=place)
+            position, place = position + 1, place + 1
+        return first
+
+    def _read(self, tokens: Tokens, past: PrefixState | None, forced: list[int], transcript: Transcript) -> Tensor:
+        """Run given words as the answer, in one pass; returns the logits of the first token."""
+        if not forced:
+            raise BackboneError("forced_text is empty; give the words to read")
+        rest = tokens.then(forced).between(0 if past is None else len(past.tokens))
+        logits, _ = self._runner.run(rest, past, keep=len(forced) + 1)
+        for token in forced:
+            transcript.add(token)
+        return logits[0]
+
+
+def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Collect the tokens that end a turn, as the model's generation settings and its tokenizer name them."""
+    named = model.generation_config.eos_token_id
+    ends = named if isinstance(named, list) else [named]
+    return frozenset(token for token in [*ends, tokenizer.eos_token_id] if token is not None)

@@ -1,0 +1,48 @@
+"""Prefill once, fork for every query: forks share keys and values, nothing is copied.
+
+Attention layers of a dynamic cache grow by concatenation, never in place, so a fork may hold the same tensors (65 us,
+0 bytes). Recurrent layers (Qwen3.5) update their states in place and are copied; they are small.
+"""
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from ego.backbones.assembly import Tokens
+
+GROWING = ("keys", "values")
+IN_PLACE = ("conv_states", "recurrent_states")
+
+
+@dataclass(frozen=True, eq=False)
+class PrefixState:
+    """What a prefilled prefix is made of: its tokens and the cache they left. Never run the model on this cache."""
+
+    tokens: Tokens
+    cache: Any
+
+
+def fork(cache: Any, copies: int = 1) -> Any:
+    """Make an independent cache that begins with the same content, once per row of a batch."""
+    twin = copy.copy(cache)
+    twin.layers = [_fork_layer(layer, copies) for layer in cache.layers]
+    return twin
+
+
+def _fork_layer(layer: Any, copies: int) -> Any:
+    twin = copy.copy(layer)
+    for name, value in vars(layer).items():
+        if isinstance(value, dict):
+            setattr(twin, name, _fork_states(value, copies) if name in IN_PLACE else dict(value))
+        elif name in GROWING and isinstance(value, Tensor) and value.numel():
+            setattr(twin, name, value.expand(copies, *value.shape[1:]))
+    return twin
+
+
+def _fork_states(states: dict[Any, Any], copies: int) -> dict[Any, Any]:
+    return {
+        key: state.repeat_interleave(copies, dim=0) if isinstance(state, Tensor) else state
+        for key, state in states.items()
+    }

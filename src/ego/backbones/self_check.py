@@ -1,0 +1,98 @@
+"""A cheap check at load: a plain image prompt must get the same answer as a prompt with the image's tokens put in.
+
+Catches a version of transformers, a processor or a checkpoint that has drifted away from what this package relies on.
+"""
+
+import inspect
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from ego.backbones.capabilities import TYPE_ARGUMENTS
+from ego.backbones.chat import PROBE_IMAGE
+from ego.backbones.huggingface import HuggingFaceBackbone
+from ego.errors import SelfCheckError
+from ego.prompt import Prompt, introduction_prompt
+
+QUESTION = "What is this?"
+TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.3}
+"""Largest difference of logits that rounding may make, as a share of their standard deviation. Wrong positions moved
+them by 5-20 %, lost DeepStack features by 22 % (float32, random weights)."""
+
+
+def check(backbone: HuggingFaceBackbone) -> float:
+    """Compare both ways on one small image.
+
+    Returns:
+        Largest difference of the logits of the first answer token, as a share of their standard deviation.
+
+    Raises:
+        SelfCheckError: If they differ by more than rounding; the message names what drifted.
+    """
+    image = Image.linear_gradient("L").resize(PROBE_IMAGE).convert("RGB")
+    prompt = introduction_prompt(backbone.encode_image(image), QUESTION)
+    _check_placeholders(backbone, prompt, image)
+    inputs = _plain_inputs(backbone, prompt, image)
+    _check_positions(backbone, prompt, inputs)
+    plain = _plain_logits(backbone, inputs)
+    try:
+        injected = backbone.next_token_logits([prompt])[0]
+    except (TypeError, ValueError, RuntimeError, AttributeError, LookupError) as cause:
+        raise _drift(backbone, f"the model refuses visual tokens put into its prompt ({cause})") from cause
+    difference = float((injected - plain).abs().max() / plain.std().clamp(min=1e-6))
+    if not difference <= TOLERANCE.get(backbone.dtype, TOLERANCE[torch.bfloat16]):
+        raise _drift(backbone, f"logits of a plain image and of its own visual tokens differ by {difference:.0%}")
+    return difference
+
+
+def _check_placeholders(backbone: HuggingFaceBackbone, prompt: Prompt, image: Image.Image) -> None:
+    """Compare the number of placeholders that the processor writes with the number of visual tokens."""
+    if backbone.preparation.one_of_several:
+        return
+    made = len(backbone.lay_out(prompt)[1].features[0])
+    written = backbone.chat.native_ids(image, QUESTION).count(backbone.model.config.image_token_id)
+    if written != made:
+        raise _drift(backbone, f"the processor writes {written} placeholders for an image of {made} visual tokens")
+
+
+def _check_positions(backbone: HuggingFaceBackbone, prompt: Prompt, inputs: dict[str, Any]) -> None:
+    """Compare rotary positions with the model's own, where they have several axes."""
+    own = getattr(backbone.model.base_model, "get_rope_index", None)
+    if own is None:
+        return
+    wanted = inspect.signature(own).parameters
+    places, _ = own(**{name: value for name, value in inputs.items() if name in wanted})
+    if not torch.equal(places[-3:, 0].cpu(), backbone.lay_out(prompt)[1].places):
+        raise _drift(backbone, "rotary positions of a picture differ from the model's own")
+
+
+def _plain_inputs(backbone: HuggingFaceBackbone, prompt: Prompt, image: Image.Image) -> dict[str, Any]:
+    tokens = backbone.lay_out(prompt)[1]
+    arguments = inspect.signature(backbone.model.forward).parameters
+    types = {name: tokens.visual.long()[None] for name in TYPE_ARGUMENTS if name in arguments}
+    ids = {"input_ids": tokens.ids[None], "attention_mask": torch.ones_like(tokens.ids)[None]}
+    pixels = {name: value for name, value in backbone.preparation(image).items() if name in arguments}
+    inputs = {**ids, **types, **pixels}
+    return {name: _on(value, backbone) for name, value in inputs.items()}
+
+
+@torch.no_grad()
+def _plain_logits(backbone: HuggingFaceBackbone, inputs: dict[str, Any]) -> Float[Tensor, " vocab"]:
+    logits: Tensor = backbone.model(**inputs, use_cache=False, logits_to_keep=1).logits
+    return logits[0, -1].float().cpu()
+
+
+def _on(value: Any, backbone: HuggingFaceBackbone) -> Any:
+    if not isinstance(value, Tensor):
+        return value
+    return value.to(backbone.device, backbone.dtype if value.is_floating_point() else None)
+
+
+def _drift(backbone: HuggingFaceBackbone, what: str) -> SelfCheckError:
+    return SelfCheckError(
+        f"{backbone.card.model_id}: {what}. This checkpoint or this version of transformers behaves differently from "
+        "those Ego was tested with; try transformers 5.23, or load with self_check=False at your own risk"
+    )
