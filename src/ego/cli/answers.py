@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from ego.cli.opening import open_personalizer
+from ego.cli.opening import NOTHING_KNOWN, open_personalizer
 from ego.cli.options import DeviceOption, FramesOption, JsonOption, LibraryOption, ModelOption, NamesOption
 from ego.cli.output import Output
 from ego.cli.settings import Settings, resolve
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ego.chat import Chat
     from ego.personalizer import Ego
 
-NOTHING_KNOWN = "no concept is remembered yet; `ego introduce NAME IMAGE...` adds one"
 FAREWELLS = {"/exit", "/quit"}
 
 ImagesArgument = Annotated[

@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from ego.cli.introduce import describe_memory
-from ego.cli.opening import open_store
+from ego.cli.opening import NOTHING_KNOWN, open_store
 from ego.cli.options import JsonOption, LibraryOption
 from ego.cli.output import Output
 from ego.cli.settings import resolve
@@ -29,6 +29,8 @@ def list_concepts(*, library: LibraryOption = None, as_json: JsonOption = False)
     contents = open_store(resolve(library=library)).load_all()
     for skipped in contents.skipped:
         output.note(f"left aside {skipped.file}: {skipped.reason}")
+    if not contents.memories:
+        output.note(NOTHING_KNOWN)
     table = Table()
     for heading in ("name", "category", "views", "tokens", "model", "created"):
         table.add_column(heading, overflow="fold")

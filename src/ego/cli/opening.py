@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ego.store import ConceptStore
 
 SPREAD = "auto"
+NOTHING_KNOWN = "no concept is remembered yet; `ego introduce NAME IMAGE...` adds one"
 REAL_USE = (
     "the embedded model mini answers; for real use choose --model OpenGVLab/InternVL3-14B-hf (about 30 GB of GPU "
     "memory) or Qwen/Qwen2.5-VL-7B-Instruct (about 17 GB), see `ego models`"
@@ -50,6 +51,7 @@ def open_backbone(settings: Settings, output: Output) -> "Backbone":
             settings.model,
             device=None if spread else settings.device,
             device_map=SPREAD if spread else None,
+            positions=settings.config().positions,
         )
 
 
