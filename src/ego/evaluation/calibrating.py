@@ -154,9 +154,15 @@ def _observe_one(backbone: Backbone, image: MaskedImage, path: Path, config: Ego
         np.savez(path, description="")
         return
     importance = seen.importance if heads else seen.importance.mean(1, keepdim=True)
-    arrays = {"on_object": seen.on_object, "spatial": seen.spatial, "boxes": seen.boxes}
     with path.with_suffix(".part").open("wb") as file:
-        np.savez_compressed(file, description=seen.description, importance=importance.half(), **arrays)
+        np.savez_compressed(
+            file,
+            description=seen.description,
+            importance=importance.half().numpy(),
+            on_object=seen.on_object.numpy(),
+            spatial=seen.spatial.numpy(),
+            boxes=seen.boxes.numpy(),
+        )
     path.with_suffix(".part").rename(path)
 
 

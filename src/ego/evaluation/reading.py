@@ -22,7 +22,7 @@ def chosen_option(text: str, options: Sequence[str]) -> int | None:
     by_letter = (
         re.match(rf"\s*\(?([{letters}{letters.lower()}])(?:[.):,]|\s*$)", text)
         or re.search(rf"(?i:answer|option|choice)(?i:\s+is)?[:\s]+\(?([{letters}])\b", text)
-        or _only_match(rf"(?<![\w'])([{letters}])(?![\w'])(?!\s[a-z])", text)
+        or _only_match(rf"(?<![\w'])([{letters}])(?![\w'])(?!\s(?!or\b|and\b)[a-z])", text)
     )
     if by_letter:
         return letters.index(by_letter[1].upper())
