@@ -3,8 +3,9 @@
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from io import BufferedReader, BytesIO
 from os import PathLike
-from typing import IO, TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from ego.errors import ConceptNameError, InputError
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
-ImageSource: TypeAlias = "str | PathLike[str] | bytes | IO[bytes] | Image.Image"
+ImageSource: TypeAlias = "str | PathLike[str] | bytes | BufferedReader | BytesIO | Image.Image"
 LONGEST_NAME = 64  # characters
 
 

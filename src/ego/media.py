@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -95,7 +95,7 @@ def _label(source: ImageSource) -> str:
     return str(source) if isinstance(source, (str, PathLike)) else str(getattr(source, "name", "image file"))
 
 
-def _stream(source: ImageSource, label: str) -> AbstractContextManager[IO[bytes]]:
+def _stream(source: ImageSource, label: str) -> AbstractContextManager[BinaryIO]:
     """Open what is to be read; closed afterwards only if opened here."""
     if isinstance(source, Image.Image):
         return nullcontext(io.BytesIO())

@@ -1,8 +1,8 @@
 """ConceptStore: memories in a folder, one `.ego` file each; the folder is the truth, there is no index.
 
 Every change is one atomic step, made under a lock between processes; whatever happens in between, the folder holds
-either the old state or the new one. File names are
-random and stay with a concept when it is renamed: names never become paths.
+either the old state or the new one. File names are random and stay with a concept when it is renamed: names never
+become paths.
 """
 
 import difflib
@@ -92,7 +92,7 @@ class ConceptStore:
         foreign = {path: reason for path, memory in entries.items() if (reason := _refusal(memory, fingerprint))}
         return StoreContents(
             memories=tuple(memory for path, memory in entries.items() if path not in foreign),
-            skipped=_sorted(skipped | foreign),
+            skipped=tuple(SkippedFile(path.name, reason) for path, reason in sorted((skipped | foreign).items())),
         )
 
     def names(self) -> tuple[str, ...]:
@@ -135,7 +135,7 @@ class ConceptStore:
             if not replace:
                 self.require_free(memory.name)
             found = self._find(memory.name)
-            write_file(found[0] if found else self._new_path(), blob)
+            write_file(found[0] if found else self.folder / f"{secrets.token_hex(16)}{SUFFIX}", blob)
 
     def add_view(self, name: str, memory: ConceptMemory) -> None:
         """Add the views of `memory` to a stored concept, in the number format it is stored in.
@@ -214,9 +214,6 @@ class ConceptStore:
             raise UnknownConceptError(f"no concept is called {name!r}; {_known_names(name, self.names())}")
         return found
 
-    def _new_path(self) -> Path:
-        return self.folder / f"{secrets.token_hex(16)}{SUFFIX}"
-
     def _scan(self) -> tuple[dict[Path, ConceptMemory], dict[Path, str]]:
         """Load every file: usable memories in stable order, and why the others are not."""
         loaded, skipped = {}, {}
@@ -272,19 +269,12 @@ def _one_of_each_name(
 ) -> tuple[dict[Path, ConceptMemory], dict[Path, str]]:
     """Bring memories into stable order; of two with one name, which only copied files can be, the first counts."""
     chosen: dict[str, Path] = {}
-    for path in sorted(loaded, key=lambda path: (_when(loaded[path]), loaded[path].name, path.name)):
+    order = {path: (datetime.fromisoformat(memory.created), memory.name, path) for path, memory in loaded.items()}
+    for path in sorted(loaded, key=order.__getitem__):
         first = chosen.setdefault(name_key(loaded[path].name), path)
         if first != path:
             skipped[path] = f"a second memory of {loaded[path].name!r}, the first is {first.name}; delete one of them"
     return {path: loaded[path] for path in chosen.values()}, skipped
-
-
-def _when(memory: ConceptMemory) -> datetime:
-    return datetime.fromisoformat(memory.created)
-
-
-def _sorted(skipped: dict[Path, str]) -> tuple[SkippedFile, ...]:
-    return tuple(SkippedFile(path.name, reason) for path, reason in sorted(skipped.items()))
 
 
 def _known_names(wanted: str, names: tuple[str, ...]) -> str:
