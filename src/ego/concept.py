@@ -7,13 +7,14 @@ from io import BufferedReader, BytesIO
 from os import PathLike
 from typing import TYPE_CHECKING, TypeAlias
 
+from PIL import Image
+
 from ego.errors import ConceptNameError, InputError
 
 if TYPE_CHECKING:
     import numpy as np
-    from PIL import Image
 
-ImageSource: TypeAlias = "str | PathLike[str] | bytes | BufferedReader | BytesIO | Image.Image"
+ImageSource: TypeAlias = str | PathLike[str] | bytes | BufferedReader | BytesIO | Image.Image
 LONGEST_NAME = 64  # characters
 
 

@@ -22,7 +22,7 @@ from ego.similarity_filter import shortlist
 from ego.video import is_video, read_frames
 from ego.visual_tokens import VisualTokens
 
-QueryImage: TypeAlias = "ImageSource | Sequence[ImageSource]"
+QueryImage: TypeAlias = ImageSource | Sequence[ImageSource]
 
 
 @dataclass(frozen=True, eq=False)
