@@ -135,7 +135,7 @@ def losses(model: TowerWithHeads, views: Views, generator: torch.Generator) -> d
     return {
         "whole": contrast(anchors @ anchors.T / TEMPERATURE, same & ~itself, ~itself),
         "part": _dense_contrast(model, tokens, views, anchors, generator),
-        "noun": 0.3 * F.cross_entropy(model.noun(pooled).float(), views.noun),
+        "noun": 0.6 * F.cross_entropy(model.noun(pooled).float(), views.noun),
         "colour": 0.5 * F.cross_entropy(model.colour(pooled).float(), views.colour),
         "subject": _subject_mask(model, tokens, views),
     }

@@ -78,7 +78,7 @@ def render(
         totals[index] = _paste(canvas, covers, index, patch)
     if rng.random() < 0.25:
         _occlude(rng, cast, canvas, covers)
-    visible = covers.reshape(len(subjects), -1).sum(1)
+    visible = covers.sum((1, 2))
     columns = covers.sum(1) @ np.linspace(0, 1, side, dtype=np.float32) / np.maximum(visible, 1)
     cover = np.stack([cv2.resize(c, (grid, grid), interpolation=cv2.INTER_AREA) for c in covers]) if len(subjects) else np.zeros((0, grid, grid), np.float32)
     return Picture(_lighting(rng, canvas), cover, tuple((visible / np.maximum(totals, 1)).tolist()), tuple(columns.tolist()))

@@ -1,0 +1,179 @@
+"""A bank of rendered pictures: reference views of some thousand subjects, scenes made of them, and what is true about each.
+
+The language stage recombines the pictures of one bank thousands of times while the frozen tower encodes each only once.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from subjects import Cast, Subject
+from wording import Look
+from world import Picture, group_layout, main_layout, render
+
+CHUNK = 64
+REFERENCES = 2
+LEAST_VISIBLE = 0.35
+LEAST_TOKENS = 1.0
+PHOTO_SHARE, TEXTURE_SHARE = 0.3, 0.12
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A subject in a picture: which of the bank's subjects, its share of each token, the centre, the share of it that is visible."""
+
+    member: int
+    cover: NDArray[np.float32]
+    centre: float
+    visible: float
+
+    @property
+    def is_clear(self) -> bool:
+        """Tell whether enough is visible to ask about it."""
+        return self.visible > LEAST_VISIBLE and float(self.cover.sum()) > LEAST_TOKENS
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture of the bank: where its features are, and what it shows (the main subject first, if it has one)."""
+
+    index: int
+    sightings: tuple[Sighting, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a bank will hold: its subjects and, for each, the group of look-alikes it belongs to."""
+
+    subjects: tuple[Subject, ...]
+    groups: tuple[int, ...]
+
+
+def plan_bank(cast: Cast, seed: int, epoch: int, identities: int) -> Plan:
+    """Draw the subjects of a bank, each with up to three look-alikes."""
+    rng = np.random.default_rng([seed, epoch, 0])
+    subjects: dict[Subject, int] = {}
+    group = 0
+    while len(subjects) < identities:
+        group += 1
+        subject = cast.random_subject(rng, PHOTO_SHARE, TEXTURE_SHARE)
+        for _ in range(int(rng.integers(1, 4))):
+            subjects.setdefault(subject, group)
+            subject = cast.look_alike(rng, subject)
+    return Plan(tuple(subjects), tuple(subjects.values()))
+
+
+class Chunks(Dataset[list[tuple[Picture, tuple[int, ...]]]]):
+    """Chunk number -> that many rendered pictures: first the references of every subject, then the scenes."""
+
+    def __init__(self, cast: Cast, plan: Plan, seed: int, epoch: int, scenes: int, side: int, grid: int) -> None:
+        """Lay out one bank."""
+        self.cast, self.plan, self.key = cast, plan, (seed, epoch)
+        self.references = len(plan.subjects) * REFERENCES
+        self.total, self.side, self.grid = self.references + scenes, side, grid
+
+    def __len__(self) -> int:
+        """Count the chunks."""
+        return -(-self.total // CHUNK)
+
+    def __getitem__(self, chunk: int) -> list[tuple[Picture, tuple[int, ...]]]:
+        """Render one chunk."""
+        cv2.setNumThreads(1)
+        return [self._picture(index) for index in range(chunk * CHUNK, min(self.total, (chunk + 1) * CHUNK))]
+
+    def _picture(self, index: int) -> tuple[Picture, tuple[int, ...]]:
+        rng = np.random.default_rng([*self.key, 1, index])
+        if index < self.references:
+            members = (index // REFERENCES, *rng.choice(len(self.plan.subjects), int(rng.choice(3, p=(0.55, 0.25, 0.2)))).tolist())
+            layout = main_layout(rng, len(members))
+        else:
+            members = self._scene(rng)
+            alone = len(members) == 1 and rng.random() < 0.5
+            layout = (main_layout if alone else group_layout)(rng, len(members))
+        subjects = [self.plan.subjects[member] for member in members]
+        return render(rng, self.cast, subjects, layout, side=self.side, grid=self.grid, whole_photo=0.6), members
+
+    def _scene(self, rng: np.random.Generator) -> tuple[int, ...]:
+        members: list[int] = []
+        for _ in range(int(rng.choice(5, p=(0.04, 0.26, 0.3, 0.25, 0.15)))):
+            twins = [m for m in self._twins(members) if m not in members]
+            new = int(rng.choice(twins)) if twins and rng.random() < 0.25 else int(rng.integers(len(self.plan.subjects)))
+            if new not in members:
+                members.append(new)
+        return tuple(members)
+
+    def _twins(self, members: Sequence[int]) -> list[int]:
+        around = {near for member in members for near in (member - 1, member + 1) if 0 <= near < len(self.plan.subjects)}
+        return [near for near in around if any(self.plan.groups[near] == self.plan.groups[member] for member in members)]
+
+
+@dataclass(frozen=True)
+class Bank:
+    """The pictures (uint8), their features, and the facts about them."""
+
+    pixels: Tensor  # picture 3 side side
+    features: Tensor  # picture token width
+    references: tuple[tuple[Shown, ...], ...]  # of each subject; views that hide it are left out
+    scenes: tuple[Shown, ...]
+    looks: tuple[Look, ...]
+    groups: tuple[int, ...]
+
+    def look_alikes(self, member: int) -> list[int]:
+        """List the other subjects of a group that can be shown."""
+        near = range(max(0, member - 3), min(len(self.groups), member + 4))
+        return [other for other in near if other != member and self.groups[other] == self.groups[member] and self.references[other]]
+
+
+def render_bank(chunks: Chunks, workers: int) -> Iterator[tuple[Tensor, list[Shown]]]:
+    """Render chunk by chunk: pictures, and what they show."""
+    index = 0
+    for chunk in DataLoader(chunks, batch_size=None, num_workers=workers):
+        shown = []
+        for picture, members in chunk:
+            shown.append(_facts(index, picture, members))
+            index += 1
+        yield torch.from_numpy(np.stack([picture.pixels for picture, _ in chunk])).permute(0, 3, 1, 2).contiguous(), shown
+
+
+def _facts(index: int, picture: Picture, members: tuple[int, ...]) -> Shown:
+    cover = picture.cover.reshape(len(members), np.prod(picture.cover.shape[1:])).astype(np.float32)
+    rows = zip(members, cover, picture.centre, picture.visible, strict=True)
+    return Shown(index, tuple(Sighting(member, tokens, centre, visible) for member, tokens, centre, visible in rows))
+
+
+def looks(cast: Cast, plan: Plan) -> tuple[Look, ...]:
+    """Describe every subject of a plan."""
+    told = []
+    for subject in plan.subjects:
+        height, width = cast.cutout(subject, 0).shape[:2]
+        told.append(Look(cast.noun(subject), cast.shares(subject), height / width))
+    return tuple(told)
+
+
+def assemble(cast: Cast, plan: Plan, pixels: Tensor, features: Tensor, shown: list[Shown]) -> Bank:
+    """Sort the rendered pictures into references and scenes."""
+    count = len(plan.subjects) * REFERENCES
+    references = tuple(
+        tuple(view for view in shown[first : first + REFERENCES] if view.sightings[0].is_clear and view.sightings[0].cover.sum() > 3)
+        for first in range(0, count, REFERENCES)
+    )
+    return Bank(pixels, features, references, tuple(shown[count:]), looks(cast, plan), plan.groups)
+
+
+def build_bank(cast: Cast, seed: int, epoch: int, *, identities: int, scenes: int, side: int, grid: int, encode: Callable[[Tensor], Tensor], workers: int) -> Bank:
+    """Render and encode a bank; the same one for the same seed and epoch."""
+    plan = plan_bank(cast, seed, epoch, identities)
+    chunks = Chunks(cast, plan, seed, epoch, scenes, side, grid)
+    pixels, features, shown = [], [], []
+    for pictures, facts in render_bank(chunks, workers):
+        pixels.append(pictures)
+        features.append(encode(pictures))
+        shown += facts
+    return assemble(cast, plan, torch.cat(pixels), torch.cat(features), shown)
+

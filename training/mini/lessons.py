@@ -1,0 +1,243 @@
+"""Write lessons: one context (memories, then perhaps pictures) and many questions about it, each on a branch of its own.
+
+A branch sees its context and itself, never the other branches, and continues the positions of its context: every question is exactly what the model will
+meet alone, at a fraction of the price.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+from transformers import PreTrainedTokenizerFast
+
+from bank import Bank, Shown
+from ego.prompt import CAPTION, CAPTION_WITH_NAMES, GUARD, THE_PICTURE
+from names import random_names
+from vocabulary import IMAGE, IMAGE_END, IMAGE_START, NOTHING, TURN_END, TURN_START
+from wording import Exchange, Item, about_concept, about_presence, about_reference, caption, yes_or_no
+
+MOST_CONCEPTS = 4
+MOST_MEMORY_TOKENS = 170
+CLEAR_COVER = 0.4
+CAPTION_WEIGHT = 0.5
+NOTHING_WEIGHT = 0.3
+
+
+class Words:
+    """Text -> token ids, remembered."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
+        """Keep the tokenizer and the control tokens."""
+        self.encode = lru_cache(50_000)(lambda text: tuple(tokenizer.encode(text)))
+        ids = tokenizer.convert_tokens_to_ids
+        self.image, self.start, self.end, self.turn_end, self.nothing = (ids(t) for t in (IMAGE, IMAGE_START, IMAGE_END, TURN_END, NOTHING))
+        self.opening = self.encode(f"{TURN_START}user\n")
+        self.handover = self.encode(f"{TURN_END}\n{TURN_START}assistant\n")
+
+
+@dataclass
+class Lesson:
+    """A sequence under construction: ids, positions, branches, visual rows, and what is to be predicted where."""
+
+    words: Words
+    ids: list[int] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    pictures: list[int] = field(default_factory=list)  # branch of the picture, -1 in the shared context
+    questions: list[int] = field(default_factory=list)  # branch of the question, -1 outside
+    rows: list[tuple[int, int, int]] = field(default_factory=list)  # place, picture of the bank, token
+    targets: list[tuple[int, int, float]] = field(default_factory=list)  # place, next id, weight
+    owners: list[tuple[int, int, float]] = field(default_factory=list)  # place, first id of the name, weight
+    answered: list[tuple[int, int, Exchange]] = field(default_factory=list)  # first and last of its targets
+    concepts: int = 0
+    _at: int = 0
+    _picture: int = -1
+    _question: int = -1
+    _branches: int = 0
+
+    def write(self, ids: Sequence[int]) -> None:
+        """Append tokens to the current branch."""
+        self.ids += ids
+        self.positions += range(self._at, self._at + len(ids))
+        self.pictures += [self._picture] * len(ids)
+        self.questions += [self._question] * len(ids)
+        self._at += len(ids)
+
+    def show(self, views: Sequence[tuple[int, Sequence[int]]]) -> None:
+        """Append visual tokens (picture of the bank, its tokens) between image delimiters."""
+        self.write((self.words.start,))
+        for picture, tokens in views:
+            self.rows += [(len(self.ids) + offset, picture, int(token)) for offset, token in enumerate(tokens)]
+            self.write([self.words.image] * len(tokens))
+        self.write((self.words.end, *self.words.encode("\n")))
+
+    @contextmanager
+    def branch(self, kind: str) -> Iterator[None]:
+        """Write a picture or a question that the next one will not see."""
+        kept = self._at, self._picture, self._question
+        self._branches += 1
+        if kind == "picture":
+            self._picture = self._branches
+        else:
+            self._question = self._branches
+        yield
+        self._at, self._picture, self._question = kept
+
+    def ask(self, exchange: Exchange) -> None:
+        """Write a question and its answer on a new branch; only the answer is to be learnt."""
+        with self.branch("question"):
+            self.write((*self.words.encode(exchange.question), *self.words.handover))
+            answer = (*self.words.encode(exchange.answer), self.words.turn_end)
+            self.answered.append((len(self.targets), len(self.targets) + len(answer), exchange))
+            self.targets += [(len(self.ids) - 1 + offset, token, exchange.weight) for offset, token in enumerate(answer)]
+            self.write(answer)
+
+    def cost(self, exchange: Exchange) -> int:
+        """Count the tokens a question would add."""
+        return len(self.words.encode(exchange.question)) + len(self.words.encode(exchange.answer)) + len(self.words.handover) + 1
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """A concept of a lesson."""
+
+    member: int
+    name: str
+    shown: Shown | None  # where it is in the picture
+    place: int
+
+
+class Teacher:
+    """Writes lessons from a bank, easy ones first."""
+
+    def __init__(self, bank: Bank, words: Words, length: int, tokens: int) -> None:
+        """Lessons have at most `length` tokens; a picture has `tokens`."""
+        self.bank, self.words, self.length, self.tokens = bank, words, length, tokens
+        self.known = [member for member, views in enumerate(bank.references) if views]
+
+    def lesson(self, rng: np.random.Generator, progress: float) -> Lesson:
+        """Write one lesson; `progress` (0..1) brings more concepts and closer look-alikes."""
+        if rng.random() < 0.16:
+            return self._introductions(rng)
+        most = 1 + int(min(1.0, progress * 2.5 + 0.34) * (MOST_CONCEPTS - 1) + 1e-6)
+        return self._remembering(rng, int(rng.integers(1, most + 1)), hard=min(0.65, 0.15 + 1.2 * progress))
+
+    def _introductions(self, rng: np.random.Generator) -> Lesson:
+        """Ask about single pictures without memory: descriptions, areas, colours, captions."""
+        lesson = Lesson(self.words)
+        lesson.write(self.words.opening)
+        while len(lesson.ids) + self.tokens + 110 < self.length:
+            with lesson.branch("picture"):
+                self._introduce(lesson, rng)
+        return lesson
+
+    def _introduce(self, lesson: Lesson, rng: np.random.Generator) -> None:
+        view = self._reference(rng, int(rng.choice(self.known)))
+        main = view.sightings[0]
+        lesson.show([(view.index, range(self.tokens))])
+        asked = about_reference(rng, self.bank.looks[main.member], float(main.cover.mean()))
+        rest = [asked[index] for index in 2 + rng.permutation(len(asked) - 2)]
+        told = Exchange(CAPTION, caption([Item(self.bank.looks[s.member], s.centre) for s in view.sightings if s.is_clear]), CAPTION_WEIGHT)
+        self._ask_all(lesson, [*asked[:2], told, *rest])
+
+    def _remembering(self, rng: np.random.Generator, number: int, hard: float) -> Lesson:
+        """Remember some concepts, then ask about a picture that holds some of them, or look-alikes, or none."""
+        scene = self.bank.scenes[int(rng.integers(len(self.bank.scenes)))]
+        lesson = Lesson(self.words, concepts=number)
+        lesson.write(self.words.opening)
+        lesson.write(self.words.encode(GUARD))
+        concepts = []
+        for (member, place), name in zip(self._cast(rng, scene, number, hard), random_names(rng, number), strict=False):
+            lesson.show(self._memory(rng, member, MOST_MEMORY_TOKENS // number))
+            lesson.write(self.words.encode(f"This is {name}.\n"))
+            concepts.append(Remembered(member, name, scene if place >= 0 else None, place))
+        if rng.random() < 0.06:
+            self._ask_all(lesson, self._from_memory(rng, concepts))
+            return lesson
+        with lesson.branch("picture"):
+            lesson.write(self.words.encode(THE_PICTURE))
+            first = len(lesson.ids) + 1
+            lesson.show([(scene.index, range(self.tokens))])
+            self._name_owners(lesson, scene, concepts, first)
+            self._ask_all(lesson, self._about_scene(rng, scene, concepts))
+        return lesson
+
+    def _cast(self, rng: np.random.Generator, scene: Shown, number: int, hard: float) -> list[tuple[int, int]]:
+        """Choose whom to remember: (subject, its place among the sightings or -1)."""
+        there = {sighting.member for sighting in scene.sightings}
+        clear = [place for place, sighting in enumerate(scene.sightings) if sighting.is_clear and self.bank.references[sighting.member]]
+        chosen: dict[int, int] = {}
+        for place in rng.permutation(clear).tolist():
+            if len(chosen) < number and rng.random() < 0.6:
+                chosen[scene.sightings[place].member] = place
+        for _ in range(50):
+            if len(chosen) >= number:
+                break
+            near = [*there, *chosen]
+            twins = [other for member in near for other in self.bank.look_alikes(member) if other not in there and other not in chosen]
+            new = int(rng.choice(twins)) if twins and rng.random() < hard else int(rng.choice(self.known))
+            if new not in there and new not in chosen:
+                chosen[new] = -1
+        order = rng.permutation(len(chosen))
+        items = list(chosen.items())
+        return [items[index] for index in order]
+
+    def _reference(self, rng: np.random.Generator, member: int) -> Shown:
+        views = self.bank.references[member]
+        return views[int(rng.integers(len(views)))]
+
+    def _memory(self, rng: np.random.Generator, member: int, most: int) -> list[tuple[int, np.ndarray]]:
+        """Choose the rows of a memory: around the object, at random, or everything; seldom from two references."""
+        views = self.bank.references[member]
+        if len(views) > 1 and rng.random() < 0.1:
+            return [(view.index, self._kept(rng, view, most // 2)) for view in views[:2]]
+        view = self._reference(rng, member)
+        return [(view.index, self._kept(rng, view, most))]
+
+    def _kept(self, rng: np.random.Generator, view: Shown, most: int) -> np.ndarray:
+        cover, draw = view.sightings[0].cover, rng.random()
+        if draw < 0.15 and most >= self.tokens:
+            return np.arange(self.tokens)
+        if draw < 0.3:
+            scores, count = rng.random(self.tokens), rng.integers(16, 73)
+        elif draw < 0.55:
+            scores, count = np.where(cover > 0.5, 1 + rng.random(self.tokens), cover), min(rng.integers(4, 30), max(4, (cover > 0.5).sum()))
+        else:
+            scores, count = cover + rng.normal(0, 0.35, self.tokens), rng.integers(4, 41)
+        return np.sort(np.argsort(-scores)[: min(int(count), most)])
+
+    def _name_owners(self, lesson: Lesson, scene: Shown, concepts: Sequence[Remembered], first: int) -> None:
+        """At each visual token of the picture, ask for the name of the remembered subject it shows, or for nothing."""
+        owner = np.full(self.tokens, self.words.nothing)
+        for concept in concepts:
+            if concept.place >= 0:
+                owner[scene.sightings[concept.place].cover > CLEAR_COVER] = self.words.encode(f" {concept.name}")[0]
+        lesson.owners += [(first + token, int(name), NOTHING_WEIGHT if name == self.words.nothing else 1.0) for token, name in enumerate(owner)]
+
+    def _item(self, scene: Shown, concept: Remembered) -> Item | None:
+        if concept.place < 0:
+            return None
+        sighting = scene.sightings[concept.place]
+        return Item(self.bank.looks[concept.member], sighting.centre, concept.name)
+
+    def _about_scene(self, rng: np.random.Generator, scene: Shown, concepts: Sequence[Remembered]) -> list[Exchange]:
+        """List questions: recognition of every concept first, then a mixture in random order."""
+        names = [concept.name for concept in concepts]
+        present = [concept.name for concept in concepts if concept.place >= 0]
+        certain = [yes_or_no(rng, concept.name, concept.place >= 0) for concept in concepts]
+        by_member = {concept.member: concept.name for concept in concepts}
+        items = [Item(self.bank.looks[s.member], s.centre, by_member.get(s.member)) for s in scene.sightings if s.is_clear]
+        rest = [Exchange(CAPTION_WITH_NAMES, caption(items), CAPTION_WEIGHT), *about_presence(rng, names, present)]
+        for concept in concepts:
+            rest += about_concept(rng, concept.name, self.bank.looks[concept.member], self._item(scene, concept))
+        return [*certain, *(rest[index] for index in rng.permutation(len(rest)))]
+
+    def _from_memory(self, rng: np.random.Generator, concepts: Sequence[Remembered]) -> list[Exchange]:
+        asked = [exchange for c in concepts for exchange in about_concept(rng, c.name, self.bank.looks[c.member], None)[:-2]]
+        return [asked[index] for index in rng.permutation(len(asked))]
+
+    def _ask_all(self, lesson: Lesson, exchanges: Sequence[Exchange]) -> None:
+        for exchange in exchanges:
+            if len(lesson.ids) + lesson.cost(exchange) <= self.length:
+                lesson.ask(exchange)
