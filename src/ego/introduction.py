@@ -14,7 +14,7 @@ from ego.backbones.base import Backbone
 from ego.concept import Region
 from ego.config import EgoConfig
 from ego.describe import Description, describe
-from ego.errors import InputError
+from ego.errors import InputError, SelectionError
 from ego.keywords import Keywords, find_keywords
 from ego.memory import ViewRecord
 from ego.memory_size import MemorySize, memory_size, parse_area
@@ -108,7 +108,8 @@ def _score_by_region(backbone: Backbone, image: Image.Image, region: Region, con
 
 
 def _importance(said: Description, keywords: Keywords, config: EgoConfig) -> Float[Tensor, " visual"]:
-    assert said.words.attention is not None, "describe() always records"
+    if said.words.attention is None:
+        raise SelectionError("the model said nothing about the image; give keywords or a region for this concept")
     rows = said.words.attention[:, :, torch.tensor(keywords.positions, dtype=torch.long)]
     return token_importance(rows, reduction=config.reduction, normalize=config.normalize)
 
