@@ -30,6 +30,8 @@ def is_video(path: str | PathLike[str]) -> bool:
 def read_frames(path: str | PathLike[str], count: int) -> tuple[Image.Image, ...]:
     """Take `count` frames of a video: the middle ones of `count` equal segments; all frames if it has fewer.
 
+    Damaged frames are passed over.
+
     Args:
         path: A video file.
         count: Number of frames, at least 1.
@@ -79,7 +81,7 @@ def _pictures(label: str) -> Iterator[tuple["av.container.InputContainer", "av.v
     with av.open(label, options={"format_whitelist": _CONTAINERS}) as container:
         streams = [stream for stream in container.streams.video if not _is_cover(stream)]
         if not streams:
-            raise VideoError(f"{label} has no video stream, only {_kinds(container)}; give a video")
+            raise VideoError(f"{label} has no moving pictures (it holds: {_kinds(container)}); give a video")
         streams[0].thread_type = "AUTO"
         yield container, streams[0]
 
@@ -105,12 +107,20 @@ def _decode(label: str, wanted: Sequence[int]) -> tuple[list[Image.Image], int]:
     """
     frames, seen = [], 0
     with _pictures(label) as (container, stream):
-        for seen, frame in enumerate(container.decode(stream), start=1):
+        for seen, frame in enumerate(_decodable(container, stream), start=1):
             if seen - 1 in wanted:
                 frames.append(_upright(frame, label))
             if wanted and seen > wanted[-1]:
                 break
     return frames, seen
+
+
+def _decodable(container: "av.container.InputContainer", stream: "av.video.VideoStream") -> Iterator["av.VideoFrame"]:
+    for packet in container.demux(stream):
+        try:
+            yield from packet.decode()
+        except av.InvalidDataError:
+            continue
 
 
 def _upright(frame: "av.VideoFrame", label: str) -> Image.Image:
