@@ -36,7 +36,7 @@ def list_concepts(*, library: LibraryOption = None, as_json: JsonOption = False)
         table.add_column(heading, overflow="fold")
     for memory in contents.memories:
         table.add_row(*_row(memory))
-    output.result([describe_memory(memory) for memory in contents.memories], table)
+    output.result([describe_memory(memory) for memory in contents.memories], *([table] if contents.memories else []))
 
 
 @app.command()

@@ -1,6 +1,8 @@
 """Open what a command works on: the model with the library, or the library alone."""
 
 import os
+import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from ego.cli.output import Output
@@ -41,20 +43,15 @@ def open_backbone(settings: Settings, output: Output) -> "Backbone":
     """Load the model; without a choice of the user's, the embedded one, which says so in one line."""
     if not settings.chosen:
         output.note(REAL_USE)
-    if settings.model == EMBEDDED:
-        _quiet_loading()  # read when the libraries are imported, hence before the next line
+    bars = settings.model != EMBEDDED and sys.stderr.isatty()  # a large model takes minutes, mini a moment
+    if not bars:
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # read at the import below
     from ego.backbones import load_backbone
 
     spread = settings.device == SPREAD
-    with output.working(f"loading {settings.model}"):
+    with nullcontext() if bars else output.working(f"loading {settings.model}"):
         return load_backbone(
             settings.model,
             device=None if spread else settings.device,
             device_map=SPREAD if spread else None,
-            positions=settings.config().positions,
         )
-
-
-def _quiet_loading() -> None:
-    """Leave out the loading bars of the Hugging Face libraries: the embedded model loads in a moment."""
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
