@@ -111,11 +111,9 @@ def load(source: bytes | str | PathLike[str]) -> ConceptMemory:
 
 
 def _read(path: Path, label: str) -> bytes:
-    with path.open("rb") as file:
-        blob = file.read(LARGEST_FILE + 1)
-    if len(blob) > LARGEST_FILE:
+    if path.stat().st_size > LARGEST_FILE:
         raise _damaged(label, f"it is larger than {LARGEST_FILE:,} bytes")
-    return blob
+    return path.read_bytes()
 
 
 def _damaged(label: str, reason: str) -> DamagedMemoryError:
