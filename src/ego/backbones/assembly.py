@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ego.backbones.capabilities import Capabilities
-from ego.backbones.chat import ChatTokens
+from ego.backbones.chat_format import ChatTokens
 from ego.errors import BackboneError
 from ego.prompt import Part, Picture
 from ego.visual_tokens import VisualTokens

@@ -78,7 +78,8 @@ class Generation:
         token_ids: Generated tokens, without the end-of-turn token.
         spans: For each of these tokens, its character span in `text` (empty span where it shows nothing).
         first_logits: Scores of the first answer token over the vocabulary, float32.
-        attention: Rows of the recorded layers after softmax over all keys, float32; None when not recorded.
+        attention: Rows of the recorded layers after softmax over all keys, float32; None when not recorded
+            or when nothing was said.
             A row belongs to the forward pass that consumed the token.
         prompt_tokens: Length of the prompt.
         seconds: Wall-clock time, prefill of the remainder included.

@@ -18,7 +18,7 @@ from ego.backbones.assembly import FeatureForm, MemoryPositions, Tokens, lay_out
 from ego.backbones.attention_probe import ProbeSwitch, Recorder
 from ego.backbones.base import Generation, ModelCard, Prefix, Record
 from ego.backbones.capabilities import inspect_model
-from ego.backbones.chat import PROBE_IMAGE, ChatFormat, ChatTokens
+from ego.backbones.chat_format import PROBE_IMAGE, ChatFormat, ChatTokens
 from ego.backbones.decoding import Transcript
 from ego.backbones.families import Family
 from ego.backbones.fingerprint import fingerprint_of
@@ -72,7 +72,6 @@ class HuggingFaceBackbone:
         self._form = FeatureForm.of(sample)
         self._runner = Runner(model, self._can, self._form)
         self._probe = ProbeSwitch(model)
-        self._ends = _end_tokens(model, self._tokenizer)
         self.card = self._describe(model_id)
         self.fingerprint = fingerprint_of(
             model, model_id=model_id, revision=revision, image_settings=self.preparation.settings()
@@ -106,10 +105,10 @@ class HuggingFaceBackbone:
             raise BackboneError(f"cannot prefill {parts} parts of a prompt of {len(chat.part_ends)}")
         past = self._past(prefix, tokens)
         start, stop = 0 if past is None else len(past.tokens), chat.part_ends[parts - 1]
-        if past is not None and start >= stop:
-            raise BackboneError(
-                f"the prefix covers {start} tokens, the first {parts} parts only {stop}; nothing to add"
-            )
+        if past is not None and start == stop:
+            return Prefix(parts, stop, past)
+        if start > stop:
+            raise BackboneError(f"the prefix covers {start} tokens, the first {parts} parts of the prompt only {stop}")
         self._require_room(stop, 0)
         _, state = self._runner.run(tokens.between(start, stop), past)
         return Prefix(parts, stop, state)
@@ -251,11 +250,12 @@ class HuggingFaceBackbone:
         """
         rest = tokens.between(0 if past is None else len(past.tokens))
         logits, state = self._runner.run(rest, past)
+        ends = _end_tokens(self.model, self._tokenizer)
         first = scores = logits[-1]
         position, place = len(tokens), tokens.next_place
         for count in range(1, limit + 1):
             token = int(scores.argmax())
-            if token in self._ends:
+            if token in ends:
                 break
             transcript.add(token)
             if count < limit or all_rows:

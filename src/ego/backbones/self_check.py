@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from ego.backbones.capabilities import TYPE_ARGUMENTS
-from ego.backbones.chat import PROBE_IMAGE
+from ego.backbones.chat_format import PROBE_IMAGE
 from ego.backbones.huggingface import HuggingFaceBackbone
 from ego.errors import SelfCheckError
 from ego.prompt import Prompt, introduction_prompt
@@ -35,9 +35,8 @@ def check(backbone: HuggingFaceBackbone) -> float:
     image = Image.linear_gradient("L").resize(PROBE_IMAGE).convert("RGB")
     prompt = introduction_prompt(backbone.encode_image(image), QUESTION)
     _check_placeholders(backbone, prompt, image)
-    inputs = _plain_inputs(backbone, prompt, image)
-    _check_positions(backbone, prompt, inputs)
-    plain = _plain_logits(backbone, inputs)
+    inputs = plain_inputs(backbone, prompt, image)
+    plain = _plain_logits(backbone, {**inputs, **_checked_positions(backbone, prompt, inputs)})
     try:
         injected = backbone.next_token_logits([prompt])[0]
     except (TypeError, ValueError, RuntimeError, AttributeError, LookupError) as cause:
@@ -58,18 +57,8 @@ def _check_placeholders(backbone: HuggingFaceBackbone, prompt: Prompt, image: Im
         raise _drift(backbone, f"the processor writes {written} placeholders for an image of {made} visual tokens")
 
 
-def _check_positions(backbone: HuggingFaceBackbone, prompt: Prompt, inputs: dict[str, Any]) -> None:
-    """Compare rotary positions with the model's own, where they have several axes."""
-    own = getattr(backbone.model.base_model, "get_rope_index", None)
-    if own is None:
-        return
-    wanted = inspect.signature(own).parameters
-    places, _ = own(**{name: value for name, value in inputs.items() if name in wanted})
-    if not torch.equal(places[-3:, 0].cpu(), backbone.lay_out(prompt)[1].places):
-        raise _drift(backbone, "rotary positions of a picture differ from the model's own")
-
-
-def _plain_inputs(backbone: HuggingFaceBackbone, prompt: Prompt, image: Image.Image) -> dict[str, Any]:
+def plain_inputs(backbone: HuggingFaceBackbone, prompt: Prompt, image: Image.Image) -> dict[str, Any]:
+    """Build the arguments of a prompt with one image the usual way: with its pixels."""
     tokens = backbone.lay_out(prompt)[1]
     arguments = inspect.signature(backbone.model.forward).parameters
     types = {name: tokens.visual.long()[None] for name in TYPE_ARGUMENTS if name in arguments}
@@ -77,6 +66,22 @@ def _plain_inputs(backbone: HuggingFaceBackbone, prompt: Prompt, image: Image.Im
     pixels = {name: value for name, value in backbone.preparation(image).items() if name in arguments}
     inputs = {**ids, **types, **pixels}
     return {name: _on(value, backbone) for name, value in inputs.items()}
+
+
+def _checked_positions(backbone: HuggingFaceBackbone, prompt: Prompt, inputs: dict[str, Any]) -> dict[str, Tensor]:
+    """Compare rotary positions with the model's own, where they have several axes.
+
+    They are handed over explicitly: the model would remember those it finds out by itself, beyond the call.
+    """
+    own = getattr(backbone.model.base_model, "get_rope_index", None)
+    if own is None:
+        return {}
+    wanted = inspect.signature(own).parameters
+    places, _ = own(**{name: value for name, value in inputs.items() if name in wanted})
+    if not torch.equal(places[-3:, 0].cpu(), backbone.lay_out(prompt)[1].places):
+        raise _drift(backbone, "rotary positions of a picture differ from the model's own")
+    order = torch.arange(places.shape[-1], device=places.device)[None, None]
+    return {"position_ids": torch.cat([order, places[-3:]])}
 
 
 @torch.no_grad()
