@@ -6,6 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from ego.backbones import load_backbone
+from ego.backbones.base import Backbone
+from tests.backbones import tiny
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 torch.set_num_threads(min(2, torch.get_num_threads()))
 
@@ -23,3 +27,9 @@ def data() -> Path:
     if not (folder / "manifest.json").is_file():
         pytest.skip("no real photos here: set EGO_DATA to a folder with manifest.json, concepts/, coco_seg/, video/")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Backbone:
+    """An InternVL with four layers and random weights: real code, meaningless answers."""
+    return load_backbone(tiny.save("internvl3", tmp_path_factory.mktemp("tiny")))

@@ -14,7 +14,7 @@ from ego.answer import Answer, Recognition, not_asked, recognize_all
 from ego.backbones.base import Backbone
 from ego.calibration import saved_layers
 from ego.chat import Chat
-from ego.concept import Concept, ImageSource, Region
+from ego.concept import Concept, ImageSource, Region, name_key
 from ego.config import EgoConfig
 from ego.errors import InputError, UnknownConceptError
 from ego.introduction import Reference, introduce_view
@@ -173,11 +173,15 @@ class Ego:
 
     def _named(self, names: Sequence[str] | None) -> tuple[ConceptMemory, ...]:
         memories = self.memories
-        known = ", ".join(memory.name for memory in memories) or "none"
-        for name in names or ():
-            if not any(memory.name == name for memory in memories):
-                raise UnknownConceptError(f"no concept named {name!r} is remembered for this model; known: {known}")
-        return tuple(memory for memory in memories if names is None or memory.name in names)
+        if names is None:
+            return memories
+        known = {name_key(memory.name): memory for memory in memories}
+        for name in names:
+            if name_key(name) not in known:
+                listed = ", ".join(memory.name for memory in memories) or "none"
+                raise UnknownConceptError(f"no concept named {name!r} is remembered for this model; known: {listed}")
+        wanted = {name_key(name) for name in names}
+        return tuple(memory for key, memory in known.items() if key in wanted)
 
 
 def _references(concept: Concept) -> list[Reference]:
