@@ -38,9 +38,9 @@ def clear_unfinished(folder: Path) -> None:
 
 
 def _flush_folder(folder: Path) -> None:
-    if os.name != "posix":  # folders cannot be opened there, and renames are durable by themselves
+    if not hasattr(os, "O_DIRECTORY"):  # Windows: folders cannot be opened, and renames are durable by themselves
         return
-    handle = os.open(folder, os.O_RDONLY)
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
     finally:

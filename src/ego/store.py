@@ -79,8 +79,9 @@ class ConceptStore:
     def __init__(self, folder: str | PathLike[str]) -> None:
         self.folder = Path(folder)
         self._loaded: dict[Path, tuple[_Stamp, ConceptMemory]] = {}
-        if self.folder.exists() and not self.folder.is_dir():
-            raise StoreError(f"{self.folder} is a file; give a folder for the memories")
+        with _reporting(self.folder):
+            if self.folder.exists() and not self.folder.is_dir():
+                raise StoreError(f"{self.folder} is a file; give a folder for the memories")
 
     def load_all(self, fingerprint: Fingerprint | None = None) -> StoreContents:
         """Load every memory; a damaged or foreign file is named and the others keep working.
@@ -180,9 +181,9 @@ class ConceptStore:
             InputError: If the file exists and `replace` is off, or is a folder.
         """
         blob, target = dump(self.get(name)), Path(path)
-        if target.is_dir() or (target.exists() and not replace):
-            raise InputError(f"{target} exists already; give another file name, or ask to replace it")
         with _reporting(target):
+            if target.is_dir() or (target.exists() and not replace):
+                raise InputError(f"{target} exists already; give another file name, or ask to replace it")
             write_file(target, blob)
 
     def import_file(self, path: str | PathLike[str], name: str | None = None, *, replace: bool = False) -> str:
@@ -216,7 +217,8 @@ class ConceptStore:
 
     def _scan(self) -> tuple[dict[Path, ConceptMemory], dict[Path, str]]:
         """Load every file: usable memories in stable order, and why the others are not."""
-        loaded, skipped = {}, {}
+        loaded: dict[Path, tuple[_Stamp, ConceptMemory]] = {}
+        skipped: dict[Path, str] = {}
         for path in self._files():
             try:
                 loaded[path] = self._load(path)
@@ -224,8 +226,8 @@ class ConceptStore:
                 continue
             except (MemoryFileError, OSError) as error:
                 skipped[path] = str(error)
-        self._loaded = {path: known for path, known in self._loaded.items() if path in loaded}
-        return _one_of_each_name(loaded, skipped)
+        self._loaded = loaded
+        return _one_of_each_name({path: memory for path, (_, memory) in loaded.items()}, skipped)
 
     def _files(self) -> list[Path]:
         with _reporting(self.folder):
@@ -237,13 +239,11 @@ class ConceptStore:
                 if entry.name.endswith(SUFFIX) and not entry.name.startswith(".") and entry.is_file()
             ]
 
-    def _load(self, path: Path) -> ConceptMemory:
+    def _load(self, path: Path) -> tuple[_Stamp, ConceptMemory]:
         status = path.stat()
         stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
         known = self._loaded.get(path)
-        if known is None or known[0] != stamp:
-            known = self._loaded[path] = (stamp, load(path))
-        return known[1]
+        return known if known and known[0] == stamp else (stamp, load(path))
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
