@@ -53,6 +53,7 @@ class Introduction(BaseModel):
         subject: Key of the subject.
         tokens: Context tokens its profile takes.
         story: How the profile came about, in words (keywords, size rule ...).
+        failed: Whether the method could not learn the subject.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,6 +63,7 @@ class Introduction(BaseModel):
     subject: str
     tokens: int
     story: str = ""
+    failed: bool = False
 
     @property
     def key(self) -> str:

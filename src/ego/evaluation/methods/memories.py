@@ -1,0 +1,109 @@
+"""Ego and its rivals on the same prompt: visual memories of any selection, keywords, both, or nothing.
+
+All of them differ only in EgoConfig and in what of a memory enters the prompt.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ego.backbones.base import Backbone
+from ego.concept import Concept
+from ego.config import EgoConfig
+from ego.errors import SelectionError
+from ego.evaluation.manifest import Subject
+from ego.evaluation.methods.base import Method, Profile
+from ego.evaluation.methods.respondent import Reply
+from ego.media import LoadedImage
+from ego.memory import ConceptMemory
+from ego.personalizer import Ego
+from ego.prompt import (
+    CAPTION,
+    CAPTION_WITH_NAMES,
+    GUARD,
+    THE_PICTURE,
+    Part,
+    SoftTokens,
+    Text,
+    query_prompt,
+    recognition_question,
+)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MemoryProfile(Profile):
+    """A memory, as parts of a prompt."""
+
+    parts: tuple[Part, ...]
+
+
+class MemoryMethod(Method[MemoryProfile]):
+    """Paper, sections 3.1 and 3.3, with switches.
+
+    Args:
+        backbone: The model.
+        config: Selection, size, reduction, layers.
+        rows: Put the kept visual tokens into the prompt.
+        words: Put the model's own description into the prompt.
+    """
+
+    def __init__(self, backbone: Backbone, config: EgoConfig, *, rows: bool = True, words: bool = False) -> None:
+        super().__init__(backbone)
+        self.rows, self.words = rows, words
+        self._personal = Ego(backbone, config=config)
+
+    def introduce(self, subject: Subject, references: Sequence[LoadedImage]) -> MemoryProfile:
+        """Build the memory; a method without rows and words needs none, and a speechless model makes none."""
+        if not (self.rows or self.words):
+            return _nothing(subject, "nothing is remembered")
+        try:
+            memory = self._personal.build(Concept(subject.name, [reference.picture for reference in references]))
+        except SelectionError as error:
+            return _nothing(subject, f"failed: {error}", failed=True)
+        parts = (*self._row_parts(memory), Text(self._sentence(memory)))
+        tokens = len(memory.tokens) if self.rows else 0
+        return MemoryProfile(key=subject.key, name=subject.name, tokens=tokens, story=_story(memory), parts=parts)
+
+    def recognize(self, pictures: Sequence[LoadedImage], asked: MemoryProfile, known: Sequence[MemoryProfile]) -> Reply:
+        """Ask about one subject."""
+        parts, shared = self._parts(pictures, recognition_question(asked.name), known)
+        return self.respondent.yes_or_no(parts, shared=shared)
+
+    def ask(
+        self, pictures: Sequence[LoadedImage], question: str, known: Sequence[MemoryProfile], *, max_new_tokens: int
+    ) -> Reply:
+        """Ask anything."""
+        parts, shared = self._parts(pictures, question, known)
+        return self.respondent.say(parts, max_new_tokens=max_new_tokens, shared=shared)
+
+    def caption(self, pictures: Sequence[LoadedImage], known: Sequence[MemoryProfile], *, max_new_tokens: int) -> Reply:
+        """Ask for a sentence with names."""
+        question = CAPTION_WITH_NAMES if any(profile.parts for profile in known) else CAPTION
+        return self.ask(pictures, question, known, max_new_tokens=max_new_tokens)
+
+    def _row_parts(self, memory: ConceptMemory) -> tuple[Part, ...]:
+        return (SoftTokens(memory.tokens),) if self.rows else ()
+
+    def _sentence(self, memory: ConceptMemory) -> str:
+        if not self.words:
+            return f"This is {memory.name}.\n"
+        return f"This is {memory.name}: {' '.join(view.description for view in memory.views)}\n"
+
+    def _parts(
+        self, pictures: Sequence[LoadedImage], question: str, known: Sequence[MemoryProfile]
+    ) -> tuple[list[Part], int]:
+        """Put a prompt together as `query_prompt` does; count the parts that every picture shares."""
+        context = [part for profile in known for part in profile.parts]
+        context = [Text(GUARD), *context] if context else []
+        images = [self.respondent.encode(picture) for picture in pictures]
+        rest = list(query_prompt((), images, question).parts)
+        if context and len(images) == 1:
+            rest = [Text(THE_PICTURE), *rest]
+        return [*context, *rest], len(context)
+
+
+def _nothing(subject: Subject, story: str, *, failed: bool = False) -> MemoryProfile:
+    return MemoryProfile(key=subject.key, name=subject.name, tokens=0, story=story, failed=failed, parts=())
+
+
+def _story(memory: ConceptMemory) -> str:
+    return " | ".join(f"{view.description} ({view.size_rule})" for view in memory.views)

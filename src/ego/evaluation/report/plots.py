@@ -1,0 +1,91 @@
+"""Plots of a run: quality with intervals, quality against context tokens, ROC and reliability."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ego.evaluation.metrics.bootstrap import Estimate, estimates
+from ego.evaluation.metrics.curves import BINS, curve, probabilities
+from ego.evaluation.report.results import Cell, Results
+from ego.evaluation.report.tables import heading, title_of
+
+RESOLUTION = 120  # dots per inch
+
+
+def draw_all(results: Results, folder: Path) -> list[Path]:
+    """Draw every plot that the records allow; return the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return [_save(figure, folder / f"{name}.png") for name, figure in _figures(results)]
+
+
+def _figures(results: Results) -> Iterator[tuple[str, Figure]]:
+    for task, kind in results.groups:
+        scored = list(_main_scores(results, task, kind))
+        label = f"{title_of(task, kind)}: {heading(results.scorer(kind).main)}, percent"
+        yield f"{task}-{kind}", _bars(scored, label)
+        yield f"{task}-{kind}-cost", _against_tokens(results, scored, label)
+        if kind == "recognition":
+            yield f"{task}-thresholds", _thresholds(results, task)
+
+
+def _main_scores(results: Results, task: str, kind: str) -> Iterator[tuple[Cell, Estimate]]:
+    scorer = results.scorer(kind)
+    for cell in results.cells:
+        if answered := results.answered(cell, task, kind):
+            yield cell, estimates(scorer.tally(answered, results.manifest), scorer.scores)[scorer.main]
+
+
+def _bars(scored: Sequence[tuple[Cell, Estimate]], label: str) -> Figure:
+    figure = Figure(figsize=(7, 1 + 0.35 * len(scored)), layout="constrained")
+    axes = figure.add_subplot()
+    values = np.array([estimate.value for _, estimate in scored]) * 100
+    bounds = np.array([(estimate.low, estimate.high) for _, estimate in scored]).reshape(-1, 2) * 100
+    errors = np.abs(bounds - values[:, None]).T
+    axes.barh([cell.label for cell, _ in scored], values, xerr=errors, color="tab:blue", ecolor="black", capsize=3)
+    axes.invert_yaxis()
+    axes.set_xlabel(label)
+    return figure
+
+
+def _against_tokens(results: Results, scored: Sequence[tuple[Cell, Estimate]], label: str) -> Figure:
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.add_subplot()
+    for cell, estimate in scored:
+        tokens = results.cost(cell)["context_tokens"]
+        axes.plot(tokens, 100 * estimate.value, "o")
+        axes.annotate(cell.label, (tokens, 100 * estimate.value), fontsize=7, xytext=(4, 2), textcoords="offset points")
+    axes.set(xlabel="context tokens per query, mean over all questions", ylabel=label)
+    return figure
+
+
+def _thresholds(results: Results, task: str) -> Figure:
+    figure = Figure(figsize=(10, 4.5), layout="constrained")
+    roc, reliability = figure.subplots(1, 2)
+    for cell in results.cells:
+        truth, probability = probabilities(results.answered(cell, task, "recognition"))
+        found = curve(truth, probability)
+        if found:
+            area = f"{cell.label} ({found.area:.2f})"
+            roc.plot(found.false_positive_rate, found.true_positive_rate, label=area)
+            _reliability(reliability, truth, probability, cell.label)
+    for axes in (roc, reliability):
+        axes.plot([0, 1], [0, 1], linestyle=":", color="grey")
+    roc.set(xlabel="false positive rate", ylabel="true positive rate", title="ROC (area)")
+    reliability.set(xlabel="stated probability of yes", ylabel="share that is there", title="Reliability")
+    roc.legend(fontsize=7)
+    return figure
+
+
+def _reliability(axes: Axes, truth: np.ndarray, probability: np.ndarray, label: str) -> None:
+    bin_of = np.minimum((probability * BINS).astype(int), BINS - 1)
+    filled = [number for number in range(BINS) if (bin_of == number).any()]
+    stated = [probability[bin_of == number].mean() for number in filled]
+    axes.plot(stated, [truth[bin_of == number].mean() for number in filled], marker=".", label=label)
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    figure.savefig(path, dpi=RESOLUTION)
+    return path

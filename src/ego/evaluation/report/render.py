@@ -1,0 +1,60 @@
+"""Tables and plots -> one Markdown and one HTML page."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader
+
+from ego.evaluation.report.results import Results
+from ego.evaluation.report.tables import Table
+
+
+def as_markdown(results: Results, tables: Sequence[Table], plots: Sequence[Path]) -> str:
+    """Write Markdown."""
+    parts = [f"# {title(results)}", "\n".join(f"- {fact}" for fact in facts(results))]
+    for table in tables:
+        parts += [f"## {table.title}", _markdown_table(table), *([table.note] if table.note else [])]
+    parts += ["## Plots", *(f"![{plot.stem}](plots/{plot.name})" for plot in plots)]
+    return "\n\n".join(parts) + "\n"
+
+
+def as_html(results: Results, tables: Sequence[Table], plots: Sequence[Path]) -> str:
+    """Write HTML; everything that comes from data is escaped."""
+    page = Environment(loader=PackageLoader("ego.evaluation.report", "."), autoescape=True).get_template("page.html")
+    names = [f"plots/{plot.name}" for plot in plots]
+    return page.render(title=title(results), facts=list(facts(results)), tables=tables, plots=names)
+
+
+def title(results: Results) -> str:
+    """Name the run."""
+    return f"{results.manifest.dataset} with {results.run.model}"
+
+
+def facts(results: Results) -> Iterator[str]:
+    """Say what a reader needs to know before believing a number."""
+    run = results.run
+    yield f"{len(results.manifest.subjects)} concepts, {len(results.records)} answers"
+    yield f"scenes per task: {run.limit or 'all'}"
+    yield f"memories in the prompt: {'those the sample names' if run.known == 'sample' else 'all of the data set'}"
+    yield "answers are read as text (yes or no); probabilities are used in the tables on thresholds only"
+    yield "versions: " + ", ".join(f"{name} {version}" for name, version in run.versions.items())
+    changed = run.config.model_dump(exclude_defaults=True)
+    yield f"settings that differ from the defaults: {changed or 'none'}"
+    for method, needs in run.needs.items():
+        yield f"{method} rests on other models: {'; '.join(needs)}"
+    yield from results.manifest.notes
+    for cell in results.cells:
+        if missing := _missing(results, cell.method, cell.views):
+            yield f"UNFINISHED: {cell.label} lacks {missing} questions that other methods answered"
+
+
+def _missing(results: Results, method: str, views: int) -> int:
+    """Count questions that some other method answered and this one did not."""
+    asked = {(record.sample, record.swapped) for record in results.records}
+    mine = {(r.sample, r.swapped) for r in results.records if (r.method, r.views) == (method, views)}
+    return len(asked - mine)
+
+
+def _markdown_table(table: Table) -> str:
+    rows = [table.columns, ("---",) * len(table.columns), *table.rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)

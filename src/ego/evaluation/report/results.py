@@ -1,0 +1,126 @@
+"""What a run left behind, read back: records by method and kind of question, and what they cost."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from ego.errors import DatasetError
+from ego.evaluation.manifest import Manifest, Sample, load_manifest, task_of
+from ego.evaluation.metrics import Answered, captions, choice, open_answers, recognition
+from ego.evaluation.metrics.bootstrap import Scores, Tally
+from ego.evaluation.records import Introduction, Judgement, Lines, Record, Timing
+from ego.evaluation.runner import Run
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A method with a number of reference images; one row of a table."""
+
+    method: str
+    views: int
+
+    @property
+    def label(self) -> str:
+        """How tables call it."""
+        return f"{self.method}, {self.views} view{'s' if self.views > 1 else ''}"
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """How one kind of question is scored, and which score stands for it."""
+
+    tally: Callable[[Answered, Manifest], Tally]
+    scores: Scores
+    main: str
+
+
+@dataclass(frozen=True)
+class Results:
+    """A finished or unfinished run."""
+
+    run: Run
+    manifest: Manifest
+    records: tuple[Record, ...]
+    introductions: tuple[Introduction, ...]
+    seconds: Mapping[str, float]
+    judged: Mapping[str, bool | None]
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Methods and views that have answers, in the order of the run."""
+        answered = {(record.method, record.views) for record in self.records}
+        wanted = [(method, views) for method in self.run.methods for views in self.run.views]
+        return tuple(Cell(*cell) for cell in wanted if cell in answered)
+
+    @property
+    def groups(self) -> tuple[tuple[str, str], ...]:
+        """Tasks with the kinds of question in them, such as ("video", "open")."""
+        asked = {record.sample for record in self.records}
+        found = {(task_of(sample), sample.kind) for sample in self.manifest.samples if sample.id in asked}
+        order = {task: place for place, task in enumerate(self.run.tasks)}
+        return tuple(sorted(found, key=lambda group: (order[group[0]], group[1])))
+
+    def answered(self, cell: Cell, task: str, kind: str, split: str | None = None) -> list[tuple[Sample, Record]]:
+        """Pairs of sample and record of one cell, in the order of the manifest."""
+        mine: dict[str, list[Record]] = {}
+        for record in self.records:
+            if (record.method, record.views) == (cell.method, cell.views):
+                mine.setdefault(record.sample, []).append(record)
+        return [
+            (sample, record)
+            for sample in self.manifest.samples
+            if (task_of(sample), sample.kind) == (task, kind) and split in (None, sample.split)
+            for record in sorted(mine.get(sample.id, []), key=lambda record: record.swapped)
+        ]
+
+    def scorer(self, kind: str) -> Scorer:
+        """Choose how a kind of question is scored."""
+        judged = partial(open_answers.tally, judged=self.judged)
+        return {
+            "recognition": Scorer(recognition.tally, recognition.scores, "f1"),
+            "caption": Scorer(captions.tally, captions.scores, "recall"),
+            "choice": Scorer(choice.tally, choice.scores, "accuracy"),
+            "open": Scorer(judged, open_answers.scores, "judged_right" if self.judged else "contains_answer"),
+        }[kind]
+
+    def cost(self, cell: Cell) -> dict[str, float]:
+        """Median seconds and mean context tokens of introductions and queries."""
+        made = [line for line in self.introductions if (line.method, line.views) == (cell.method, cell.views)]
+        asked = [record for record in self.records if (record.method, record.views) == (cell.method, cell.views)]
+        return {
+            "failed": sum(line.failed for line in made),
+            "introduction_seconds": _median([self.seconds[line.key] for line in made if line.key in self.seconds]),
+            "memory_tokens": _mean([line.tokens for line in made]),
+            "query_seconds": _median([self.seconds[r.key] for r in asked if r.key in self.seconds]),
+            "context_tokens": _mean([record.context_tokens for record in asked]),
+        }
+
+
+def load_results(out: Path) -> Results:
+    """Read the folder of a run.
+
+    Raises:
+        DatasetError: If it holds none.
+    """
+    if not (out / "run.json").is_file():
+        raise DatasetError(f"{out} holds no run; make one with `ego eval ... --out {out}`")
+    return Results(
+        run=Run.model_validate_json((out / "run.json").read_bytes()),
+        manifest=load_manifest(out / "manifest.json"),
+        records=tuple(Lines(out / "records.jsonl", Record)),
+        introductions=tuple(Lines(out / "introductions.jsonl", Introduction)),
+        seconds={line.of: line.seconds for line in Lines(out / "timings.jsonl", Timing)},
+        judged={line.of: line.right for line in Lines(out / "judgements.jsonl", Judgement)},
+    )
+
+
+def _median(values: list[float]) -> float:
+    return median(values) if values else float("nan")
+
+
+def _mean(values: list[int]) -> float:
+    return float(np.mean(values)) if values else float("nan")

@@ -1,0 +1,150 @@
+"""Runs on a real architecture in miniature: identical records, resuming, and a report that says what was measured."""
+
+from pathlib import Path
+
+import pytest
+
+from ego.backbones.base import Backbone
+from ego.concept import Concept
+from ego.config import EgoConfig
+from ego.errors import ConfigError, DatasetError
+from ego.evaluation.manifest import Manifest
+from ego.evaluation.records import Introduction, Lines, Record
+from ego.evaluation.report import write_report
+from ego.evaluation.report.results import load_results
+from ego.evaluation.runner import Runner, Step, choice_question, plan, spread
+from ego.personalizer import Ego
+
+CONFIG = EgoConfig(description_tokens=6, answer_tokens=6, caption_tokens=6, area_tokens=2)
+
+
+class Stopped(Exception):  # noqa: N818  (not an error: the machine is switched off)
+    pass
+
+
+def run(
+    backbone: Backbone, manifest: Manifest, out: Path, *methods: str, stop_after: int | None = None, **plan_: object
+) -> None:
+    steps = 0
+
+    def on_step(step: Step) -> None:
+        nonlocal steps
+        steps += 1
+        if steps == stop_after:
+            raise Stopped
+
+    wanted = plan(backbone, manifest, methods or ("none", "ego"), config=CONFIG, **plan_)
+    Runner(backbone, manifest, wanted, out).run(on_step)
+
+
+def records(out: Path) -> list[Record]:
+    return list(Lines(out / "records.jsonl", Record))
+
+
+def test_every_question_is_answered_once_per_method_and_view(
+    backbone: Backbone, manifest: Manifest, tmp_path: Path
+) -> None:
+    run(backbone, manifest, tmp_path, "none", "ego", views=(1, 2))
+    # 6 images x 3 concepts, 6 captions, one choice in two orders, one open question; two methods, two numbers of views
+    assert len(records(tmp_path)) == (18 + 6 + 2 + 1) * 4
+    made = {(line.views, line.subject): line.tokens for line in Lines(tmp_path / "introductions.jsonl", Introduction)}
+    assert all(made[2, key] > made[1, key] >= 3 for key in ("bo", "rex", "cup"))
+
+
+def test_probabilities_are_those_of_the_library_itself(backbone: Backbone, manifest: Manifest, tmp_path: Path) -> None:
+    run(backbone, manifest, tmp_path, "ego", tasks=("recognition",))
+    personal = Ego(backbone, config=CONFIG.model_copy(update={"stored_type": "float32"}))
+    root = Path(manifest.root)
+    personal.introduce(Concept("rex", [root / "rex/refs/0.png"]))
+    expected = personal.recognize(root / "cup/tests/1.png")["rex"].probability
+    (ours,) = [r for r in records(tmp_path) if r.sample == "recognition//cup/tests/1.png/rex"]
+    assert ours.probability == pytest.approx(expected, abs=1e-5)
+
+
+def test_two_runs_write_identical_records(backbone: Backbone, manifest: Manifest, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        run(backbone, manifest, tmp_path / name, "ego", "random")
+    for file in ("records.jsonl", "introductions.jsonl", "run.json", "manifest.json"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+@pytest.mark.parametrize("stop_after", [1, 20, 40])
+def test_a_stopped_run_continues_to_the_same_scores(
+    backbone: Backbone, manifest: Manifest, tmp_path: Path, stop_after: int
+) -> None:
+    run(backbone, manifest, tmp_path / "whole")
+    with pytest.raises(Stopped):
+        run(backbone, manifest, tmp_path / "stopped", stop_after=stop_after)
+    with (tmp_path / "stopped/records.jsonl").open("a") as file:
+        file.write('{"method": "ego", "vi')  # cut in the middle of a line
+    run(backbone, manifest, tmp_path / "stopped")
+    assert records(tmp_path / "stopped") == records(tmp_path / "whole")
+    reports = [write_report(tmp_path / name)[0].read_text().split("## Costs")[0] for name in ("whole", "stopped")]
+    assert reports[0] == reports[1]
+
+
+def test_a_folder_belongs_to_one_run(backbone: Backbone, manifest: Manifest, tmp_path: Path) -> None:
+    run(backbone, manifest, tmp_path, "none", tasks=("caption",))
+    with pytest.raises(ConfigError, match="methods differ"):
+        run(backbone, manifest, tmp_path, "ego", tasks=("caption",))
+
+
+def test_all_concepts_known_at_once(backbone: Backbone, manifest: Manifest, tmp_path: Path) -> None:
+    for known in ("sample", "all"):
+        run(backbone, manifest, tmp_path / known, "ego", tasks=("recognition",), known=known, limit=1)
+    alone, together = records(tmp_path / "sample"), records(tmp_path / "all")
+    assert len(alone) == len(together) == 3
+    assert all(b.context_tokens > a.context_tokens for a, b in zip(alone, together, strict=True))
+
+
+def test_limit_takes_whole_scenes_spread_over_the_data_set(manifest: Manifest) -> None:
+    taken = spread(manifest.of_task("recognition"), 2)
+    # six scenes, bo rex cup in alphabetical order of the folders: bo/0 bo/1 cup/0 cup/1 rex/0 rex/1
+    assert [sample.scene for sample in taken] == ["bo/tests/1.png"] * 3 + ["rex/tests/0.png"] * 3
+    assert len(spread(manifest.of_task("recognition"), 100)) == 18
+
+
+def test_unknown_methods_and_tasks(backbone: Backbone, manifest: Manifest) -> None:
+    with pytest.raises(ConfigError, match="choose from none"):
+        plan(backbone, manifest, ["egoo"])
+    with pytest.raises(ConfigError, match="no questions for"):
+        plan(backbone, manifest, ["ego"], tasks=["video"])
+
+
+def test_choice_question() -> None:
+    assert choice_question("What is Bo?", ["a dog", "a cup."]) == (
+        "What is Bo? A. a dog  B. a cup. Answer with the letter."
+    )
+
+
+# -- the report
+
+
+def test_report_holds_scores_intervals_differences_and_costs(
+    backbone: Backbone, manifest: Manifest, tmp_path: Path
+) -> None:
+    run(backbone, manifest, tmp_path, "uniform", "ego")
+    markdown, html = write_report(tmp_path, against="uniform")
+    text = markdown.read_text()
+    for heading in ("Recognition", "Recognition: difference from uniform", "Recognition: thresholds", "Caption"):
+        assert f"\n## {heading}\n" in text
+    assert "| ego, 1 view |" in text
+    assert (tmp_path / "plots/recognition-recognition.png").stat().st_size > 1000
+    assert "<h2>Recognition: F1 by concept</h2>" in html.read_text()
+
+
+def test_report_escapes_what_comes_from_data(backbone: Backbone, manifest: Manifest, tmp_path: Path) -> None:
+    evil = manifest.model_copy(update={"notes": ("<script>alert(1)</script>",)})
+    run(backbone, evil, tmp_path, "none", tasks=("caption",))
+    assert "<script>" not in write_report(tmp_path)[1].read_text()
+
+
+def test_report_says_what_is_unfinished(backbone: Backbone, manifest: Manifest, tmp_path: Path) -> None:
+    with pytest.raises(Stopped):
+        run(backbone, manifest, tmp_path, tasks=("recognition",), stop_after=20)
+    assert "UNFINISHED: ego, 1 view lacks 16 questions" in write_report(tmp_path)[0].read_text()
+
+
+def test_report_of_nothing(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="holds no run"):
+        load_results(tmp_path)
