@@ -85,6 +85,14 @@ QWEN = Words(
     "<|im_end|>",
 )
 LLAVA = Words(("<image>", "<video>"), LLAVA_TEMPLATE, "<|im_end|>")
+LLAVA_1_5 = Words(
+    ("<image>",),
+    "{% for m in messages %}{{ m['role'] | upper }}: {% for c in m['content'] %}{% if c['type'] == 'image' %}<image>\n"
+    "{% else %}{{ c['text'] }}{% endif %}{% endfor %}{% if m['role'] == 'assistant' %}<|endoftext|>{% else %} {% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}ASSISTANT:{% endif %}",
+    "<|endoftext|>",
+    {"image_token": "<image>"},
+)
 IDEFICS = Words(
     ("<image>", "<fake_token_around_image>", "<global-img>", "<end_of_utterance>", "<video>", *TILE_MARKS),
     IDEFICS_TEMPLATE,
@@ -224,6 +232,15 @@ def llava(family: str) -> Any:
     )
 
 
+def llava_1_5(family: str) -> Any:
+    return transformers.LlavaConfig(
+        vision_config=vision_config(model_type="clip_vision_model", image_size=56, patch_size=14, projection_dim=32),
+        text_config=text_config(family, model_type="llama"),
+        image_token_index=token(family, "<image>"),
+        vision_feature_layer=-1,
+    )
+
+
 def idefics(family: str) -> Any:
     kind = transformers.SmolVLMConfig if family == "smolvlm" else transformers.Idefics3Config
     return kind(
@@ -344,6 +361,19 @@ MINIATURES = {
     ),
 }
 FAMILIES = tuple(MINIATURES)
+UNLISTED = "llava"
+"""A real architecture that is not in the table of families."""
+MINIATURES[UNLISTED] = Miniature(
+    LLAVA_1_5,
+    llava_1_5,
+    {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 56}, "crop_size": square(56)["size"]},
+    {
+        "processor_class": "LlavaProcessor",
+        "patch_size": 14,
+        "vision_feature_select_strategy": "default",
+        "num_additional_image_tokens": 1,
+    },
+)
 
 
 @torch.no_grad()

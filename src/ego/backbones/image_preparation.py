@@ -140,7 +140,7 @@ def _fixed_count(config: Any) -> int:
     if hasattr(config, "mm_tokens_per_image"):
         return int(config.mm_tokens_per_image)
     side = config.vision_config.image_size // config.vision_config.patch_size
-    return int(side**2 // config.scale_factor**2)
+    return int(side**2 // getattr(config, "scale_factor", 1) ** 2)
 
 
 def _plain(value: Any) -> Any:
