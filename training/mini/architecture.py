@@ -1,9 +1,8 @@
 """The model's classes and sizes: stock InternVL, nothing of our own."""
 
+from presets import Shape
 from transformers import InternVLConfig, InternVLForConditionalGeneration, InternVLVisionConfig, PreTrainedTokenizerFast
 from transformers.models.internvl.modeling_internvl import InternVLVisionModel
-
-from presets import Shape
 from vocabulary import IMAGE, TURN_END
 
 
@@ -23,14 +22,14 @@ def vision_config(shape: Shape) -> InternVLVisionConfig:
 
 
 def build_tower(shape: Shape) -> InternVLVisionModel:
-    """Build the vision tower alone; plain matrix products are faster than fused attention for 64-144 tokens on a CPU."""
+    """Build the vision tower alone; for 64-144 tokens plain products beat fused attention on a CPU."""
     tower = InternVLVisionModel(vision_config(shape))
     tower.set_attn_implementation("eager")
     return tower
 
 
 def build_model(shape: Shape, tokenizer: PreTrainedTokenizerFast) -> InternVLForConditionalGeneration:
-    """Build the whole model: tower, projector without pixel shuffle (one visual token per patch), small Qwen2 with tied embeddings."""
+    """Build the whole model: tower, projector (one visual token per patch), small Qwen2 with tied embeddings."""
     text = {
         "model_type": "qwen2",
         "vocab_size": len(tokenizer),
@@ -39,6 +38,7 @@ def build_model(shape: Shape, tokenizer: PreTrainedTokenizerFast) -> InternVLFor
         "num_hidden_layers": shape.text_layers,
         "num_attention_heads": shape.text_heads,
         "num_key_value_heads": max(1, shape.text_heads // 2),
+        "initializer_range": 0.8 * shape.text_width**-0.5,
         "max_position_embeddings": 8192,
         "tie_word_embeddings": True,
         "eos_token_id": tokenizer.convert_tokens_to_ids(TURN_END),

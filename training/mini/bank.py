@@ -1,4 +1,4 @@
-"""A bank of rendered pictures: reference views of some thousand subjects, scenes made of them, and what is true about each.
+"""A bank of rendered pictures: references of a thousand subjects, scenes made of them, and what is true of each.
 
 The language stage recombines the pictures of one bank thousands of times while the frozen tower encodes each only once.
 """
@@ -10,10 +10,9 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from subjects import Cast, Subject
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
-
-from subjects import Cast, Subject
 from wording import Look
 from world import Picture, group_layout, main_layout, render
 
@@ -26,7 +25,7 @@ PHOTO_SHARE, TEXTURE_SHARE = 0.3, 0.12
 
 @dataclass(frozen=True)
 class Sighting:
-    """A subject in a picture: which of the bank's subjects, its share of each token, the centre, the share of it that is visible."""
+    """A subject in a picture: who, its share of each token, its centre, the share of it that is visible."""
 
     member: int
     cover: NDArray[np.float32]
@@ -80,7 +79,7 @@ class Chunks(Dataset[list[tuple[Picture, tuple[int, ...]]]]):
 
     def __len__(self) -> int:
         """Count the chunks."""
-        return -(-self.total // CHUNK)
+        return (self.total + CHUNK - 1) // CHUNK
 
     def __getitem__(self, chunk: int) -> list[tuple[Picture, tuple[int, ...]]]:
         """Render one chunk."""
@@ -90,7 +89,10 @@ class Chunks(Dataset[list[tuple[Picture, tuple[int, ...]]]]):
     def _picture(self, index: int) -> tuple[Picture, tuple[int, ...]]:
         rng = np.random.default_rng([*self.key, 1, index])
         if index < self.references:
-            members = (index // REFERENCES, *rng.choice(len(self.plan.subjects), int(rng.choice(3, p=(0.55, 0.25, 0.2)))).tolist())
+            members = (
+                index // REFERENCES,
+                *rng.choice(len(self.plan.subjects), int(rng.choice(3, p=(0.55, 0.25, 0.2)))).tolist(),
+            )
             layout = main_layout(rng, len(members))
         else:
             members = self._scene(rng)
@@ -103,14 +105,20 @@ class Chunks(Dataset[list[tuple[Picture, tuple[int, ...]]]]):
         members: list[int] = []
         for _ in range(int(rng.choice(5, p=(0.04, 0.26, 0.3, 0.25, 0.15)))):
             twins = [m for m in self._twins(members) if m not in members]
-            new = int(rng.choice(twins)) if twins and rng.random() < 0.25 else int(rng.integers(len(self.plan.subjects)))
+            new = (
+                int(rng.choice(twins)) if twins and rng.random() < 0.25 else int(rng.integers(len(self.plan.subjects)))
+            )
             if new not in members:
                 members.append(new)
         return tuple(members)
 
     def _twins(self, members: Sequence[int]) -> list[int]:
-        around = {near for member in members for near in (member - 1, member + 1) if 0 <= near < len(self.plan.subjects)}
-        return [near for near in around if any(self.plan.groups[near] == self.plan.groups[member] for member in members)]
+        around = {
+            near for member in members for near in (member - 1, member + 1) if 0 <= near < len(self.plan.subjects)
+        }
+        return [
+            near for near in around if any(self.plan.groups[near] == self.plan.groups[member] for member in members)
+        ]
 
 
 @dataclass(frozen=True)
@@ -127,7 +135,11 @@ class Bank:
     def look_alikes(self, member: int) -> list[int]:
         """List the other subjects of a group that can be shown."""
         near = range(max(0, member - 3), min(len(self.groups), member + 4))
-        return [other for other in near if other != member and self.groups[other] == self.groups[member] and self.references[other]]
+        return [
+            other
+            for other in near
+            if other != member and self.groups[other] == self.groups[member] and self.references[other]
+        ]
 
 
 def render_bank(chunks: Chunks, workers: int) -> Iterator[tuple[Tensor, list[Shown]]]:
@@ -138,7 +150,10 @@ def render_bank(chunks: Chunks, workers: int) -> Iterator[tuple[Tensor, list[Sho
         for picture, members in chunk:
             shown.append(_facts(index, picture, members))
             index += 1
-        yield torch.from_numpy(np.stack([picture.pixels for picture, _ in chunk])).permute(0, 3, 1, 2).contiguous(), shown
+        yield (
+            torch.from_numpy(np.stack([picture.pixels for picture, _ in chunk])).permute(0, 3, 1, 2).contiguous(),
+            shown,
+        )
 
 
 def _facts(index: int, picture: Picture, members: tuple[int, ...]) -> Shown:
@@ -160,13 +175,28 @@ def assemble(cast: Cast, plan: Plan, pixels: Tensor, features: Tensor, shown: li
     """Sort the rendered pictures into references and scenes."""
     count = len(plan.subjects) * REFERENCES
     references = tuple(
-        tuple(view for view in shown[first : first + REFERENCES] if view.sightings[0].is_clear and view.sightings[0].cover.sum() > 3)
+        tuple(
+            view
+            for view in shown[first : first + REFERENCES]
+            if view.sightings[0].is_clear and view.sightings[0].cover.sum() > 3
+        )
         for first in range(0, count, REFERENCES)
     )
     return Bank(pixels, features, references, tuple(shown[count:]), looks(cast, plan), plan.groups)
 
 
-def build_bank(cast: Cast, seed: int, epoch: int, *, identities: int, scenes: int, side: int, grid: int, encode: Callable[[Tensor], Tensor], workers: int) -> Bank:
+def build_bank(
+    cast: Cast,
+    seed: int,
+    epoch: int,
+    *,
+    identities: int,
+    scenes: int,
+    side: int,
+    grid: int,
+    encode: Callable[[Tensor], Tensor],
+    workers: int,
+) -> Bank:
     """Render and encode a bank; the same one for the same seed and epoch."""
     plan = plan_bank(cast, seed, epoch, identities)
     chunks = Chunks(cast, plan, seed, epoch, scenes, side, grid)
@@ -176,4 +206,3 @@ def build_bank(cast: Cast, seed: int, epoch: int, *, identities: int, scenes: in
         features.append(encode(pictures))
         shown += facts
     return assemble(cast, plan, torch.cat(pixels), torch.cat(features), shown)
-

@@ -1,17 +1,16 @@
-"""Quick figures during training, on subjects of the validation part: right answers by kind of question, and owners of visual tokens."""
+"""Quick figures during training, on validation subjects: right answers by kind, and owners of visual tokens."""
 
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-
 from bank import Bank
 from collate import collate
-from ego.prompt import AREA, CAPTION_WITH_NAMES, DESCRIBE
 from lessons import Teacher
-from machine import half_precision
 from wording import Exchange
+
+from ego.prompt import AREA, CAPTION_WITH_NAMES, DESCRIBE
 
 if TYPE_CHECKING:
     from language import Run

@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
-
 from lessons import Lesson
+from torch import Tensor
 
 ROUND = 32
 
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch of lessons. `rows`: sequence, place, picture, token. `targets`, `owners`: sequence, place, id; with their weights."""
+    """A batch of lessons.
+
+    `rows`: sequence, place, picture, token. `targets` and `owners`: sequence, place, id; with their weights.
+    """
 
     ids: Tensor
     positions: Tensor
@@ -35,7 +37,12 @@ def collate(lessons: Sequence[Lesson], padding: int) -> Batch:
     ids, positions = (torch.full((len(lessons), length), fill) for fill in (padding, 0))
     pictures, questions = (torch.full((len(lessons), length), -1) for _ in range(2))
     for row, lesson in enumerate(lessons):
-        for target, values in ((ids, lesson.ids), (positions, lesson.positions), (pictures, lesson.pictures), (questions, lesson.questions)):
+        for target, values in (
+            (ids, lesson.ids),
+            (positions, lesson.positions),
+            (pictures, lesson.pictures),
+            (questions, lesson.questions),
+        ):
             target[row, : len(values)] = torch.tensor(values)
     targets, target_weights = _flat([lesson.targets for lesson in lessons])
     owners, owner_weights = _flat([lesson.owners for lesson in lessons])

@@ -4,10 +4,33 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-COLOURS: tuple[str, ...] = ("black", "white", "grey", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown")
+COLOURS: tuple[str, ...] = (
+    "black",
+    "white",
+    "grey",
+    "red",
+    "orange",
+    "yellow",
+    "green",
+    "blue",
+    "purple",
+    "pink",
+    "brown",
+)
 VARIANTS = 6
-_HUE_NAMES = ((8, "red"), (20, "orange"), (34, "yellow"), (85, "green"), (128, "blue"), (150, "purple"), (170, "pink"), (181, "red"))
-_HUE_TO_COLOUR = np.array([COLOURS.index(next(name for bound, name in _HUE_NAMES if hue < bound)) for hue in range(181)])
+_HUE_NAMES = (
+    (8, "red"),
+    (20, "orange"),
+    (34, "yellow"),
+    (85, "green"),
+    (128, "blue"),
+    (150, "purple"),
+    (170, "pink"),
+    (181, "red"),
+)
+_HUE_TO_COLOUR = np.array(
+    [COLOURS.index(next(name for bound, name in _HUE_NAMES if hue < bound)) for hue in range(181)]
+)
 _GREY_TINTS = ((1.0, 0.42, 0.42), (0.42, 0.6, 1.0), (0.5, 0.95, 0.5), (1.0, 0.85, 0.3), (0.85, 0.45, 1.0))
 COLOURFUL = 0.22
 
@@ -44,7 +67,7 @@ def is_colourful(rgba: NDArray[np.uint8]) -> bool:
 
 
 def variant_matrix(variant: int, colourful: bool) -> NDArray[np.float32]:
-    """Give the 3 x 3 colour change of a variant: 0 leaves the colours, the others rotate the hue by 60 degrees each or tint what is grey."""
+    """Give the 3 x 3 colour change of a variant: 0 is none, others turn the hue by 60 degrees or tint greys."""
     if variant == 0:
         return np.eye(3, dtype=np.float32)
     if not colourful:

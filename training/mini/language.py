@@ -1,6 +1,6 @@
-"""Stages B and C: teach the language part to match, name and answer over a frozen tower, then train everything together.
+"""Stages B and C: teach the language part to match, name and answer over a frozen tower, then train all together.
 
-    python language.py --preset cpu.toml --world WORLD.npz --run FOLDER [--device cuda]      # after tower.py, same folder
+python language.py --preset cpu.toml --world WORLD.npz --run FOLDER [--device cuda]      # after tower.py, same folder
 """
 
 import argparse
@@ -11,12 +11,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-from transformers import InternVLForConditionalGeneration
-
 from architecture import build_model
 from bank import Bank, build_bank
+from beginnings import begin
 from checks import check
 from collate import Batch, collate
 from lessons import Teacher, Words
@@ -24,7 +21,10 @@ from machine import LOGGER, Progress, half_precision, load, note, optimizer, pre
 from presets import LanguageStage, Preset, read_preset
 from sources import read_pack
 from subjects import Cast
-from vocabulary import build_tokenizer
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import InternVLForConditionalGeneration
+from vocabulary import run_tokenizer
 
 ENCODE_BATCH = 64
 CHECK_STEPS = 200
@@ -39,28 +39,38 @@ def encode(model: InternVLForConditionalGeneration, pixels: Tensor) -> Tensor:
 
 
 def hidden_states(model: InternVLForConditionalGeneration, batch: Batch, features: Tensor) -> tuple[Tensor, Tensor]:
-    """Run the language part over a batch; features [picture, token] fill the visual rows. Gives the hidden state at two thirds and the last one."""
+    """Run the language part, visual rows filled from features [picture, token]: inner and last hidden states."""
     sequence, place, picture, token = batch.rows.unbind(1)
     visual = model.model.multi_modal_projector(features[picture, token])
     embedded = model.get_input_embeddings()(batch.ids).to(visual.dtype).index_put((sequence, place), visual)
     text = model.model.language_model
-    out = text(inputs_embeds=embedded, attention_mask=batch.visible, position_ids=batch.positions, use_cache=False, output_hidden_states=True)
+    out = text(
+        inputs_embeds=embedded,
+        attention_mask=batch.visible,
+        position_ids=batch.positions,
+        use_cache=False,
+        output_hidden_states=True,
+    )
     naming_layer = (2 * text.config.num_hidden_layers) // 3
     return text.norm(out.hidden_states[naming_layer]), out.last_hidden_state
 
 
 def losses(model: InternVLForConditionalGeneration, batch: Batch, features: Tensor) -> dict[str, Tensor]:
-    """Compute the loss of the answers, and of the owner of every visual token at two thirds of the depth (where there is still time to use it)."""
+    """Compute the loss of the answers, and of the owner of every visual token (early enough for the answers to use)."""
     inner, last = hidden_states(model, batch, features)
-    answer = _weighted(model.lm_head(last[batch.targets[:, 0], batch.targets[:, 1]]), batch.targets[:, 2], batch.target_weights)
-    owner = _weighted(model.lm_head(inner[batch.owners[:, 0], batch.owners[:, 1]]), batch.owners[:, 2], batch.owner_weights)
+    answer = _weighted(
+        model.lm_head(last[batch.targets[:, 0], batch.targets[:, 1]]), batch.targets[:, 2], batch.target_weights
+    )
+    owner = _weighted(
+        model.lm_head(inner[batch.owners[:, 0], batch.owners[:, 1]]), batch.owners[:, 2], batch.owner_weights
+    )
     return {"answer": answer, "owner": owner}
 
 
 def _weighted(logits: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     if len(target) == 0:
         return logits.sum() * 0.0
-    return (F.cross_entropy(logits.float(), target, reduction="none") * weights).sum() / weights.sum()
+    return (functional.cross_entropy(logits.float(), target, reduction="none") * weights).sum() / weights.sum()
 
 
 class Banks:
@@ -77,7 +87,9 @@ class Banks:
         @torch.no_grad()
         def run(pixels: Tensor) -> Tensor:
             with half_precision(self.device):
-                return torch.cat([encode(self.model, part.to(self.device)) for part in pixels.split(ENCODE_BATCH)]).bfloat16()
+                return torch.cat(
+                    [encode(self.model, part.to(self.device)) for part in pixels.split(ENCODE_BATCH)]
+                ).bfloat16()
 
         return run
 
@@ -85,7 +97,15 @@ class Banks:
         """Render and encode one bank."""
         shape, workers = self.preset.shape, self.preset.tower.workers
         return build_bank(
-            self.cast, seed, epoch, identities=identities, scenes=scenes, side=shape.image_side, grid=shape.grid, encode=self.encoder(), workers=workers
+            self.cast,
+            seed,
+            epoch,
+            identities=identities,
+            scenes=scenes,
+            side=shape.image_side,
+            grid=shape.grid,
+            encode=self.encoder(),
+            workers=workers,
         )
 
     def at(self, step: int) -> Bank:
@@ -93,12 +113,17 @@ class Banks:
         epoch = step // self.preset.language.bank_steps
         if epoch != self.epoch:
             stage = self.preset.language
-            self.current, self.epoch = self.build(self.preset.seed, epoch, stage.bank_identities, stage.bank_scenes), epoch
+            self.current, self.epoch = (
+                self.build(self.preset.seed, epoch, stage.bank_identities, stage.bank_scenes),
+                epoch,
+            )
             LOGGER.info("bank %d: %d pictures", epoch, len(self.current.pixels))
         return self.current
 
 
-def used_features(model: InternVLForConditionalGeneration, bank: Bank, batch: Batch, device: str, joint: bool) -> tuple[Tensor, Batch]:
+def used_features(
+    model: InternVLForConditionalGeneration, bank: Bank, batch: Batch, device: str, joint: bool
+) -> tuple[Tensor, Batch]:
     """Give the features of the pictures a batch uses: from the bank, or (joint stage) computed anew with gradients."""
     used, local = batch.rows[:, 2].unique(return_inverse=True)
     rows = torch.cat([batch.rows[:, :2], local[:, None], batch.rows[:, 3:]], 1)
@@ -122,7 +147,9 @@ def groups(model: InternVLForConditionalGeneration, joint: bool) -> list[dict[st
     tower = set(map(id, model.model.vision_tower.parameters()))
     rest = [parameter for parameter in model.parameters() if id(parameter) not in tower]
     own = [{"params": rest, "factor": 1.0}]
-    return [*own, {"params": list(model.model.vision_tower.parameters()), "factor": JOINT_TOWER_FACTOR}] if joint else own
+    return (
+        [*own, {"params": list(model.model.vision_tower.parameters()), "factor": JOINT_TOWER_FACTOR}] if joint else own
+    )
 
 
 class Run:
@@ -133,7 +160,7 @@ class Run:
         torch.manual_seed(preset.seed)
         assets = read_pack(world)
         self.preset, self.folder, self.device = preset, folder, device
-        self.tokenizer = build_tokenizer(preset.shape.vocabulary, preset.seed)
+        self.tokenizer = run_tokenizer(folder, preset.shape.vocabulary, preset.seed)
         self.words = Words(self.tokenizer)
         self.model = build_model(preset.shape, self.tokenizer).to(device)
         self.model.model.vision_tower.set_attn_implementation("eager")
@@ -150,8 +177,7 @@ class Run:
         tower = load(self.folder / "tower.pt", self.device)
         if tower is None:
             raise FileNotFoundError(f"no tower.pt in {self.folder}; run tower.py with the same --run first")
-        weights = {name.removeprefix("tower."): value for name, value in tower["model"].items() if name.startswith("tower.")}
-        self.model.model.vision_tower.load_state_dict(weights)
+        begin(self.model, tower)
 
     def stage(self, first: int, last: int, *, joint: bool) -> None:
         """Train the steps first..last - 1."""
@@ -190,21 +216,30 @@ class Run:
 
     @torch.no_grad()
     def predictions(self, bank: Bank, batch: Batch) -> tuple[list[bool], list[bool]]:
-        """Tell for each answer token, and for each visual token that shows a remembered subject, whether it is predicted rightly."""
+        """Tell for each answer token, and each visual token of a remembered subject, whether it is predicted."""
         with half_precision(self.device):
             features, moved = used_features(self.model, bank, batch, self.device, joint=False)
             inner, last = hidden_states(self.model, moved, features)
-            answers = self.model.lm_head(last[moved.targets[:, 0], moved.targets[:, 1]]).argmax(-1) == moved.targets[:, 2]
+            answers = (
+                self.model.lm_head(last[moved.targets[:, 0], moved.targets[:, 1]]).argmax(-1) == moved.targets[:, 2]
+            )
             owners = self.model.lm_head(inner[moved.owners[:, 0], moved.owners[:, 1]]).argmax(-1) == moved.owners[:, 2]
         return answers.tolist(), owners[moved.owners[:, 2] != self.words.nothing].tolist()
 
     def _keep(self, optimiser: torch.optim.Optimizer, step: int, last: int, joint: bool) -> None:
         if (step + 1) % CHECK_STEPS == 0 or step + 1 == last:
             if self.validation is None or joint:
-                self.validation = self.validation_banks.build(self.preset.seed + 1, 0, VALIDATION_IDENTITIES, VALIDATION_SCENES)
+                self.validation = self.validation_banks.build(
+                    self.preset.seed + 1, 0, VALIDATION_IDENTITIES, VALIDATION_SCENES
+                )
             note(self.folder, stage="joint" if joint else "language", step=step + 1, **check(self, self.validation))
         if (step + 1) % SAVE_STEPS == 0 or step + 1 == last:
-            state = {"model": self.model.state_dict(), "optimiser": optimiser.state_dict(), "step": step + 1, "joint": joint}
+            state = {
+                "model": self.model.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "step": step + 1,
+                "joint": joint,
+            }
             save(self.folder / "model.pt", **state)
 
 

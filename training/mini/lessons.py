@@ -1,7 +1,7 @@
-"""Write lessons: one context (memories, then perhaps pictures) and many questions about it, each on a branch of its own.
+"""Write lessons: one context (memories, perhaps a picture) and many questions about it, each on its own branch.
 
-A branch sees its context and itself, never the other branches, and continues the positions of its context: every question is exactly what the model will
-meet alone, at a fraction of the price.
+A branch sees its context and itself, never the other branches, and continues the positions of its context: every
+question is exactly what the model will meet alone, at a fraction of the price.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
-from transformers import PreTrainedTokenizerFast
-
 from bank import Bank, Shown
-from ego.prompt import CAPTION, CAPTION_WITH_NAMES, GUARD, THE_PICTURE
 from names import random_names
+from transformers import PreTrainedTokenizerFast
 from vocabulary import IMAGE, IMAGE_END, IMAGE_START, NOTHING, TURN_END, TURN_START
 from wording import Exchange, Item, about_concept, about_presence, about_reference, caption, yes_or_no
+
+from ego.prompt import CAPTION, CAPTION_WITH_NAMES, GUARD, THE_PICTURE
 
 MOST_CONCEPTS = 4
 MOST_MEMORY_TOKENS = 170
@@ -32,7 +32,9 @@ class Words:
         """Keep the tokenizer and the control tokens."""
         self.encode = lru_cache(50_000)(lambda text: tuple(tokenizer.encode(text)))
         ids = tokenizer.convert_tokens_to_ids
-        self.image, self.start, self.end, self.turn_end, self.nothing = (ids(t) for t in (IMAGE, IMAGE_START, IMAGE_END, TURN_END, NOTHING))
+        self.image, self.start, self.end, self.turn_end, self.nothing = (
+            ids(t) for t in (IMAGE, IMAGE_START, IMAGE_END, TURN_END, NOTHING)
+        )
         self.opening = self.encode(f"{TURN_START}user\n")
         self.handover = self.encode(f"{TURN_END}\n{TURN_START}assistant\n")
 
@@ -90,12 +92,19 @@ class Lesson:
             self.write((*self.words.encode(exchange.question), *self.words.handover))
             answer = (*self.words.encode(exchange.answer), self.words.turn_end)
             self.answered.append((len(self.targets), len(self.targets) + len(answer), exchange))
-            self.targets += [(len(self.ids) - 1 + offset, token, exchange.weight) for offset, token in enumerate(answer)]
+            self.targets += [
+                (len(self.ids) - 1 + offset, token, exchange.weight) for offset, token in enumerate(answer)
+            ]
             self.write(answer)
 
     def cost(self, exchange: Exchange) -> int:
         """Count the tokens a question would add."""
-        return len(self.words.encode(exchange.question)) + len(self.words.encode(exchange.answer)) + len(self.words.handover) + 1
+        return (
+            len(self.words.encode(exchange.question))
+            + len(self.words.encode(exchange.answer))
+            + len(self.words.handover)
+            + 1
+        )
 
 
 @dataclass(frozen=True)
@@ -138,7 +147,11 @@ class Teacher:
         lesson.show([(view.index, range(self.tokens))])
         asked = about_reference(rng, self.bank.looks[main.member], float(main.cover.mean()))
         rest = [asked[index] for index in 2 + rng.permutation(len(asked) - 2)]
-        told = Exchange(CAPTION, caption([Item(self.bank.looks[s.member], s.centre) for s in view.sightings if s.is_clear]), CAPTION_WEIGHT)
+        told = Exchange(
+            CAPTION,
+            caption([Item(self.bank.looks[s.member], s.centre) for s in view.sightings if s.is_clear]),
+            CAPTION_WEIGHT,
+        )
         self._ask_all(lesson, [*asked[:2], told, *rest])
 
     def _remembering(self, rng: np.random.Generator, number: int, hard: float) -> Lesson:
@@ -166,7 +179,11 @@ class Teacher:
     def _cast(self, rng: np.random.Generator, scene: Shown, number: int, hard: float) -> list[tuple[int, int]]:
         """Choose whom to remember: (subject, its place among the sightings or -1)."""
         there = {sighting.member for sighting in scene.sightings}
-        clear = [place for place, sighting in enumerate(scene.sightings) if sighting.is_clear and self.bank.references[sighting.member]]
+        clear = [
+            place
+            for place, sighting in enumerate(scene.sightings)
+            if sighting.is_clear and self.bank.references[sighting.member]
+        ]
         chosen: dict[int, int] = {}
         for place in rng.permutation(clear).tolist():
             if len(chosen) < number and rng.random() < 0.6:
@@ -175,7 +192,12 @@ class Teacher:
             if len(chosen) >= number:
                 break
             near = [*there, *chosen]
-            twins = [other for member in near for other in self.bank.look_alikes(member) if other not in there and other not in chosen]
+            twins = [
+                other
+                for member in near
+                for other in self.bank.look_alikes(member)
+                if other not in there and other not in chosen
+            ]
             new = int(rng.choice(twins)) if twins and rng.random() < hard else int(rng.choice(self.known))
             if new not in there and new not in chosen:
                 chosen[new] = -1
@@ -202,7 +224,10 @@ class Teacher:
         if draw < 0.3:
             scores, count = rng.random(self.tokens), rng.integers(16, 73)
         elif draw < 0.55:
-            scores, count = np.where(cover > 0.5, 1 + rng.random(self.tokens), cover), min(rng.integers(4, 30), max(4, (cover > 0.5).sum()))
+            scores, count = (
+                np.where(cover > 0.5, 1 + rng.random(self.tokens), cover),
+                min(rng.integers(4, 30), max(4, (cover > 0.5).sum())),
+            )
         else:
             scores, count = cover + rng.normal(0, 0.35, self.tokens), rng.integers(4, 41)
         return np.sort(np.argsort(-scores)[: min(int(count), most)])
@@ -213,7 +238,10 @@ class Teacher:
         for concept in concepts:
             if concept.place >= 0:
                 owner[scene.sightings[concept.place].cover > CLEAR_COVER] = self.words.encode(f" {concept.name}")[0]
-        lesson.owners += [(first + token, int(name), NOTHING_WEIGHT if name == self.words.nothing else 1.0) for token, name in enumerate(owner)]
+        lesson.owners += [
+            (first + token, int(name), NOTHING_WEIGHT if name == self.words.nothing else 1.0)
+            for token, name in enumerate(owner)
+        ]
 
     def _item(self, scene: Shown, concept: Remembered) -> Item | None:
         if concept.place < 0:
@@ -227,14 +255,18 @@ class Teacher:
         present = [concept.name for concept in concepts if concept.place >= 0]
         certain = [yes_or_no(rng, concept.name, concept.place >= 0) for concept in concepts]
         by_member = {concept.member: concept.name for concept in concepts}
-        items = [Item(self.bank.looks[s.member], s.centre, by_member.get(s.member)) for s in scene.sightings if s.is_clear]
+        items = [
+            Item(self.bank.looks[s.member], s.centre, by_member.get(s.member)) for s in scene.sightings if s.is_clear
+        ]
         rest = [Exchange(CAPTION_WITH_NAMES, caption(items), CAPTION_WEIGHT), *about_presence(rng, names, present)]
         for concept in concepts:
             rest += about_concept(rng, concept.name, self.bank.looks[concept.member], self._item(scene, concept))
         return [*certain, *(rest[index] for index in rng.permutation(len(rest)))]
 
     def _from_memory(self, rng: np.random.Generator, concepts: Sequence[Remembered]) -> list[Exchange]:
-        asked = [exchange for c in concepts for exchange in about_concept(rng, c.name, self.bank.looks[c.member], None)[:-2]]
+        asked = [
+            exchange for c in concepts for exchange in about_concept(rng, c.name, self.bank.looks[c.member], None)[:-2]
+        ]
         return [asked[index] for index in rng.permutation(len(asked))]
 
     def _ask_all(self, lesson: Lesson, exchanges: Sequence[Exchange]) -> None:

@@ -3,7 +3,6 @@
 import json
 import logging
 import math
-import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -41,7 +40,9 @@ def set_rate(optimiser: torch.optim.Optimizer, rate: float, step: int, steps: in
     """Warm up, stay, and cool down over the last part of the run (cosine)."""
     start = (1 - COOL_DOWN_SHARE) * steps
     progress = max(0.0, (step - start) / max(1.0, steps - start))
-    scale = min(1.0, (step + 1) / WARM_UP_STEPS) * (FLOOR + (1 - FLOOR) * (0.5 + 0.5 * math.cos(math.pi * min(1.0, progress))))
+    scale = min(1.0, (step + 1) / WARM_UP_STEPS) * (
+        FLOOR + (1 - FLOOR) * (0.5 + 0.5 * math.cos(math.pi * min(1.0, progress)))
+    )
     for group in optimiser.param_groups:
         group["lr"] = rate * scale * group.get("factor", 1.0)
 
@@ -50,7 +51,7 @@ def save(path: Path, **state: Any) -> None:
     """Write a checkpoint in one move, so that a crash leaves the previous one."""
     partial = path.with_suffix(".partial")
     torch.save(state, partial)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def load(path: Path, device: str) -> dict[str, Any] | None:
@@ -76,7 +77,14 @@ class Progress:
         if step > self.first and (step + 1) % self.every == 0:
             pace = (time.monotonic() - self.started) / (step - self.first)
             told = " ".join(f"{name} {value:.3f}" for name, value in self.means.items())
-            LOGGER.info("step %d/%d %.2f s/step, %.0f min left: %s", step + 1, self.steps, pace, pace * (self.steps - step) / 60, told)
+            LOGGER.info(
+                "step %d/%d %.2f s/step, %.0f min left: %s",
+                step + 1,
+                self.steps,
+                pace,
+                pace * (self.steps - step) / 60,
+                told,
+            )
 
 
 def note(folder: Path, **figures: Any) -> None:

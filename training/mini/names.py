@@ -4,25 +4,50 @@ from collections.abc import Callable
 
 import numpy as np
 
-KNOWN: tuple[str, ...] = tuple(
-    """Bo Kona Mia Zak Rex Luna Max Bella Charlie Lucy Milo Daisy Rocky Coco Nala Oscar Ruby Toby Lola Jack Molly Sam Chloe Leo Zoe Finn Ivy
-    Otis Pip Nemo Gus Hazel Moxie Ziggy Waffles Biscuit Pepper Ginger Shadow Smokey Tiger Oreo Cookie Peanut Snowy Ollie Teddy Winnie Felix
-    Simba Mochi Sushi Tofu Kiwi Mango Olive Poppy Rosie Willow Maple Ash Storm Sky Star Sunny Blue Scout Hunter Bandit Boots Socks Patch Spot
-    Buddy Duke King Prince Queen Nana Anna Ben Cara Dan Emma Fred Gina Hugo Ida Jon Kim Lea Noa Omar Paul Rita Sara Tom Uma Vera Will Yara
-    Ana Bob Cleo Dora Eve Faye Greta Hank Ines Juno Kai Lars Mona Nils Opal Pia Quinn Ravi Suki Tara Ulla Viola Wanda Xena Yuki Zeno Bax Dax
-    Fido Goofy Hobbes Jiji Kiki Lulu Mimi Nini Pogo Tutu Zuzu Maeve Robo Sparky Bubbles Captain Duchess Einstein Freckles""".split()
-)
-_ONSETS = ("b", "br", "c", "ch", "d", "dr", "f", "fl", "g", "gr", "h", "j", "k", "kl", "l", "m", "n", "p", "pl", "r", "s", "sh", "st", "t", "tr", "v", "w", "x", "y", "z", "")  # fmt: skip
+_KNOWN = """
+Bo Kona Mia Zak Rex Luna Max Bella Charlie Lucy Milo Daisy Rocky Coco Nala Oscar Ruby Toby Lola Jack Molly Sam
+Chloe Leo Zoe Finn Ivy Otis Pip Nemo Gus Hazel Moxie Ziggy Waffles Biscuit Pepper Ginger Shadow Smokey Tiger
+Oreo Cookie Peanut Snowy Ollie Teddy Winnie Felix Simba Mochi Sushi Tofu Kiwi Mango Olive Poppy Rosie Willow
+Maple Ash Storm Sky Star Sunny Blue Scout Hunter Bandit Boots Socks Patch Spot Buddy Duke King Prince Queen Nana
+Anna Ben Cara Dan Emma Fred Gina Hugo Ida Jon Kim Lea Noa Omar Paul Rita Sara Tom Uma Vera Will Yara Ana Bob
+Cleo Dora Eve Faye Greta Hank Ines Juno Kai Lars Mona Nils Opal Pia Quinn Ravi Suki Tara Ulla Viola Wanda Xena
+Yuki Zeno Bax Dax Fido Goofy Hobbes Jiji Kiki Lulu Mimi Nini Pogo Tutu Zuzu Maeve Robo Sparky Bubbles Captain
+Duchess Einstein Freckles
+"""
+KNOWN: tuple[str, ...] = tuple(_KNOWN.split())
+_ONSETS = ("", *"b br c ch d dr f fl g gr h j k kl l m n p pl r s sh st t tr v w x y z".split(" "))
 _VOWELS = ("a", "e", "i", "o", "u", "oo", "ee", "ai", "y", "ou")
 _CODAS = ("", "", "", "n", "m", "r", "l", "s", "x", "ck", "t", "ng", "d")
-_THINGS = ("dog", "cat", "mug", "cup", "teapot", "bear", "shoe", "toy", "bag", "hat", "car", "doll", "robot", "duck", "clock", "bike", "plant", "ball")
+_THINGS = (
+    "dog",
+    "cat",
+    "mug",
+    "cup",
+    "teapot",
+    "bear",
+    "shoe",
+    "toy",
+    "bag",
+    "hat",
+    "car",
+    "doll",
+    "robot",
+    "duck",
+    "clock",
+    "bike",
+    "plant",
+    "ball",
+)
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _PICTURES = "🐶🐱🐻🦊🚗🎁☕⭐"
 
 
 def invented(rng: np.random.Generator) -> str:
     """Make up a word of one to three syllables."""
-    parts = [rng.choice(_ONSETS) + rng.choice(_VOWELS) + rng.choice(_CODAS) for _ in range(rng.choice((1, 2, 3), p=(0.35, 0.5, 0.15)))]
+    parts = [
+        rng.choice(_ONSETS) + rng.choice(_VOWELS) + rng.choice(_CODAS)
+        for _ in range(rng.choice((1, 2, 3), p=(0.35, 0.5, 0.15)))
+    ]
     word = "".join(parts)
     return word.capitalize() if rng.random() < 0.8 else word
 
@@ -38,11 +63,24 @@ def _possessive(rng: np.random.Generator) -> str:
 
 def _placeholder(rng: np.random.Generator) -> str:
     core = "".join(rng.choice(list(_LETTERS), int(rng.integers(2, 5))))
-    return str(rng.choice((f"<{core}>", core, f"<{core}-{rng.integers(1, 10)}>", f"{core}_{rng.choice(_THINGS)}", core.upper())))
+    return str(
+        rng.choice(
+            (f"<{core}>", core, f"<{core}-{rng.integers(1, 10)}>", f"{core}_{rng.choice(_THINGS)}", core.upper())
+        )
+    )
 
 
 def _odd(rng: np.random.Generator) -> str:
-    return str(rng.choice((f"{_known(rng)} {rng.integers(2, 100)}", f"{rng.choice(list(_PICTURES))}", f"my {rng.choice(_THINGS)}", f"Dr {_known(rng)}")))
+    return str(
+        rng.choice(
+            (
+                f"{_known(rng)} {rng.integers(2, 100)}",
+                f"{rng.choice(list(_PICTURES))}",
+                f"my {rng.choice(_THINGS)}",
+                f"Dr {_known(rng)}",
+            )
+        )
+    )
 
 
 _MAKERS: tuple[Callable[[np.random.Generator], str], ...] = (_known, invented, _possessive, _placeholder, _odd)

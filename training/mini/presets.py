@@ -28,7 +28,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class TowerStage:
-    """Stage A: (pixels per side, steps) one after the other, views per step, identities per step, learning rate, data workers."""
+    """Stage A: phases of (pixels per side, steps), views and identities per step, learning rate, data workers."""
 
     phases: tuple[tuple[int, int], ...]
     views: int
@@ -67,4 +67,9 @@ def read_preset(path: Path) -> Preset:
     """Read a preset file."""
     table = tomllib.loads(path.read_text())
     phases = tuple((int(side), int(steps)) for side, steps in table["tower"].pop("phases"))
-    return Preset(table["seed"], Shape(**table["shape"]), TowerStage(phases=phases, **table["tower"]), LanguageStage(**table["language"]))
+    return Preset(
+        table["seed"],
+        Shape(**table["shape"]),
+        TowerStage(phases=phases, **table["tower"]),
+        LanguageStage(**table["language"]),
+    )

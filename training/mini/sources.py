@@ -1,6 +1,7 @@
 """Read the licence-clean pictures of the data folder into one list of assets, and pack that list into one small file.
 
-An asset is a picture with a mask: sprites carry their own alpha, photos the alpha of their subject (zero everywhere for a mere background).
+An asset is a picture with a mask: sprites carry their own alpha, photos the alpha of their subject (zero everywhere
+for a mere background).
 Several assets with one identity are different pictures of the same thing: the true positives of the contrastive stage.
 """
 
@@ -8,15 +9,15 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
 import numpy as np
+from nouns import photo_noun, sprite_noun
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from pycocotools import mask as coco_mask
-
-from nouns import photo_noun, sprite_noun
 from splits import COCO_FREE_LICENSES, DAVIS_TEST, DREAMBOOTH_TRAIN, FREE_CLIPS, Part, photo_part, sprite_part
 
 PHOTO_SIDE = 288
@@ -48,14 +49,21 @@ def sprites(data: Path) -> Iterator[Asset]:
 def _photo(path: Path, mask: NDArray[np.bool_] | None) -> Pixels:
     """Load a photo, shrink it and put the subject's mask into the alpha channel."""
     image = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
-    alpha = Image.fromarray(np.zeros((image.height, image.width), np.uint8) if mask is None else mask.astype(np.uint8) * 255)
+    alpha = Image.fromarray(
+        np.zeros((image.height, image.width), np.uint8) if mask is None else mask.astype(np.uint8) * 255
+    )
     scale = min(1.0, PHOTO_SIDE / min(image.size))
     size = (round(image.width * scale), round(image.height * scale))
-    return np.dstack([np.asarray(image.resize(size, Image.Resampling.LANCZOS)), np.asarray(alpha.resize(size, Image.Resampling.BILINEAR))])
+    return np.dstack(
+        [
+            np.asarray(image.resize(size, Image.Resampling.LANCZOS)),
+            np.asarray(alpha.resize(size, Image.Resampling.BILINEAR)),
+        ]
+    )
 
 
 def coco_photos(data: Path, free: bool) -> Iterator[Asset]:
-    """Yield COCO, pet and balloon photos, each masked by its target instance; `free` chooses the freely licensed ones or the others."""
+    """Yield COCO, pet and balloon photos with the mask of their target; `free`: freely licensed ones or the others."""
     for name in ("instances_coco.json", "instances_extra.json"):
         table = json.loads((data / "coco_seg/annotations" / name).read_text())
         classes = {category["id"]: category["name"] for category in table["categories"]}
@@ -65,7 +73,7 @@ def coco_photos(data: Path, free: bool) -> Iterator[Asset]:
             if is_free != free or image["license"] == 102:  # DAVIS frames come with their sequences
                 continue
             annotation = annotations[image["target_annotation_id"]]
-            noun = photo_noun(str(image.get("breed") and _pet(image["breed"]) or classes[annotation["category_id"]]))
+            noun = photo_noun(str((image.get("breed") and _pet(image["breed"])) or classes[annotation["category_id"]]))
             pixels = _photo(data / "coco_seg/images" / image["file_name"], _decode(annotation, image))
             part: Part = photo_part(image["file_name"]) if free else "test"
             yield Asset(pixels, f"coco/{image['id']}", f"photo {noun}", noun, "photo", part)
@@ -80,7 +88,11 @@ def _decode(annotation: dict[str, object], image: dict[str, int]) -> NDArray[np.
     segmentation = annotation["segmentation"]
     height, width = image["height"], image["width"]
     if isinstance(segmentation, dict):
-        runs = coco_mask.frPyObjects(segmentation, height, width) if isinstance(segmentation["counts"], list) else segmentation
+        runs = (
+            coco_mask.frPyObjects(segmentation, height, width)
+            if isinstance(segmentation["counts"], list)
+            else segmentation
+        )
         return coco_mask.decode(runs).astype(bool)
     return coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))).astype(bool)
 
@@ -102,7 +114,9 @@ def _grabcut(rgb: Pixels) -> Pixels:
     mask = np.zeros((height, width), np.uint8)
     box = (int(0.08 * width), int(0.06 * height), int(0.84 * width), int(0.9 * height))
     cv2.setRNGSeed(0)
-    cv2.grabCut(np.ascontiguousarray(rgb[..., ::-1]), mask, box, np.zeros((1, 65)), np.zeros((1, 65)), 5, cv2.GC_INIT_WITH_RECT)
+    cv2.grabCut(
+        np.ascontiguousarray(rgb[..., ::-1]), mask, box, np.zeros((1, 65)), np.zeros((1, 65)), 5, cv2.GC_INIT_WITH_RECT
+    )
     subject = np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
     subject = cv2.morphologyEx(subject, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(subject)
@@ -112,7 +126,7 @@ def _grabcut(rgb: Pixels) -> Pixels:
 
 
 def video_frames(data: Path) -> Iterator[Asset]:
-    """Yield every third DAVIS frame with its mask (one identity per sequence), and frames of free clips as backgrounds."""
+    """Yield every third masked DAVIS frame (one identity per sequence), and frames of free clips as backgrounds."""
     for video in json.loads((data / "video/videos.json").read_text())["videos"]:
         if video.get("masks"):
             part: Part = "test" if video["id"] in DAVIS_TEST else "train"
@@ -122,7 +136,9 @@ def video_frames(data: Path) -> Iterator[Asset]:
                 yield Asset(_photo(data / frame, subject), f"davis/{video['id']}", f"photo {noun}", noun, "photo", part)
         elif video["id"] in FREE_CLIPS:
             for frame in video["frames"][::6]:
-                yield Asset(_photo(data / frame, None), f"clip/{video['id']}", "background", "object", "background", "train")
+                yield Asset(
+                    _photo(data / frame, None), f"clip/{video['id']}", "background", "object", "background", "train"
+                )
 
 
 def read_training_world(data: Path) -> list[Asset]:
@@ -132,9 +148,14 @@ def read_training_world(data: Path) -> list[Asset]:
 
 def write_pack(assets: list[Asset], path: Path) -> None:
     """Store the assets as compressed pictures in one file."""
-    columns = {field: np.array([getattr(asset, field) for asset in assets]) for field in ("identity", "family", "noun", "kind", "part")}
+    columns = {
+        field: np.array([getattr(asset, field) for asset in assets])
+        for field in ("identity", "family", "noun", "kind", "part")
+    }
     blobs = [_encode(asset) for asset in assets]
-    np.savez(path, **columns, ends=np.cumsum([len(blob) for blob in blobs]), data=np.frombuffer(b"".join(blobs), np.uint8))
+    np.savez(
+        path, **columns, ends=np.cumsum([len(blob) for blob in blobs]), data=np.frombuffer(b"".join(blobs), np.uint8)
+    )
 
 
 def _encode(asset: Asset) -> bytes:
@@ -150,6 +171,6 @@ def read_pack(path: Path) -> list[Asset]:
         stored = {name: table[name] for name in table.files}
     ends = [0, *stored["ends"].tolist()]
     data = stored["data"].tobytes()
-    pixels = [np.array(Image.open(io.BytesIO(data[start:end])).convert("RGBA")) for start, end in zip(ends, ends[1:], strict=False)]
+    pixels = [np.array(Image.open(io.BytesIO(data[start:end])).convert("RGBA")) for start, end in pairwise(ends)]
     columns = [stored[field].tolist() for field in ("identity", "family", "noun", "kind", "part")]
     return [Asset(picture, *row) for picture, *row in zip(pixels, *columns, strict=True)]

@@ -1,7 +1,7 @@
 """Which pictures may teach the model, which tune it and which only test it.
 
-Sprites are split by name, so that the four drawings of one thing never sit on two sides. Photos are split by concept. Only licences that allow a
-freely usable model enter training; everything else is for evaluation.
+Sprites are split by name, so that the four drawings of one thing never sit on two sides. Photos are split by concept.
+Only licences that allow a freely usable model enter training; everything else is for evaluation.
 """
 
 import hashlib
@@ -39,7 +39,8 @@ MYVLM_VALIDATION = frozenset(
         "running_shoes",
     }
 )
-# Attribution, share-alike, no known restrictions, US government work: never non-commercial (1, 2, 3), never no-derivatives (3, 6).
+# Attribution, share-alike, no known restrictions, US government work. Never non-commercial (1, 2, 3) or
+# no-derivatives (3, 6).
 COCO_FREE_LICENSES = frozenset({4, 5, 7, 8})
 DAVIS_TEST = frozenset({"blackswan", "dog"})
 FREE_CLIPS = frozenset({"coffee_mug", "dog_tricks"})

@@ -7,9 +7,8 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-
 from colours import VARIANTS, colour_shares, is_colourful, variant_matrix
+from numpy.typing import NDArray
 from sources import Asset, Part
 
 CUTOUT_SIDE = 144
@@ -18,7 +17,7 @@ TEXTURE_VARIANTS = 100_000
 
 @dataclass(frozen=True)
 class Subject:
-    """One identity: which thing, in which colour variant (or, for texture subjects, with which piece of which photo)."""
+    """One identity: which thing, in which colours (or, for texture subjects, filled with which piece of photo)."""
 
     thing: int
     variant: int
@@ -62,7 +61,7 @@ class Cast:
         return Subject(thing, int(rng.integers(VARIANTS)) if rng.random() < 0.6 else 0)
 
     def look_alike(self, rng: np.random.Generator, subject: Subject) -> Subject:
-        """Draw another subject that is easily taken for this one: other colours, another drawing, another of its class."""
+        """Draw a subject that is easily taken for this one: other colours, another drawing, another of its class."""
         if subject.is_texture:
             return Subject(subject.thing, 0, int(rng.integers(1, TEXTURE_VARIANTS)))
         others = [thing for thing in self.families[self.things[subject.thing][0].family] if thing != subject.thing]
@@ -103,7 +102,9 @@ class Cast:
         backdrop = self.backdrops[int(rng.integers(len(self.backdrops)))]
         side = int(rng.uniform(0.25, 0.6) * min(backdrop.shape[:2]))
         top, left = (int(rng.integers(extent - side + 1)) for extent in backdrop.shape[:2])
-        patch = cv2.resize(backdrop[top : top + side, left : left + side], pixels.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        patch = cv2.resize(
+            backdrop[top : top + side, left : left + side], pixels.shape[1::-1], interpolation=cv2.INTER_LINEAR
+        )
         matrix = variant_matrix(int(rng.integers(VARIANTS)), True)
         return premultiplied(recoloured(np.dstack([patch, pixels[..., 3]]), matrix))
 

@@ -1,6 +1,6 @@
-"""Stage A: teach the vision tower identity, by contrast between views, and what the language model will have to say, by small extra heads.
+"""Stage A: teach the vision tower identity by contrast between views, and what is to be said by extra heads.
 
-    python tower.py --preset cpu.toml --world WORLD.npz --run FOLDER [--device cuda]
+python tower.py --preset cpu.toml --world WORLD.npz --run FOLDER [--device cuda]
 """
 
 import argparse
@@ -10,10 +10,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset
-
 from architecture import build_tower
 from colours import COLOURS
 from machine import LOGGER, Progress, half_precision, load, note, optimizer, prepare, save, set_rate
@@ -21,6 +17,9 @@ from nouns import NOUNS
 from presets import Preset, Shape, read_preset
 from sources import read_pack
 from subjects import Cast, Subject
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
 from world import group_layout, main_layout, render
 
 TEMPERATURE = 0.08
@@ -74,19 +73,30 @@ class ViewBatches(Dataset[Views]):
         pool, side = self._pool(rng), self.sides[number]
         pixels, objects, mains = [], [], []
         for view in range(self.views):
-            members = [view % len(pool), *rng.choice(len(pool), int(rng.choice(4, p=(0.3, 0.3, 0.25, 0.15))), replace=False).tolist()]
+            members = [
+                view % len(pool),
+                *rng.choice(len(pool), int(rng.choice(4, p=(0.3, 0.3, 0.25, 0.15))), replace=False).tolist(),
+            ]
             grouped = rng.random() < 0.3
             members = list(dict.fromkeys(members))
             layout = (group_layout if grouped else main_layout)(rng, len(members))
             subjects = [pool[member] for member in members]
             picture = render(rng, self.cast, subjects, layout, side=side, grid=side // self.patch, whole_photo=0.6)
             pixels.append(picture.pixels)
-            seen = [i for i in range(len(members)) if picture.cover[i].sum() > SMALLEST_COVER and picture.visible[i] > 0.3]
+            seen = [
+                i for i in range(len(members)) if picture.cover[i].sum() > SMALLEST_COVER and picture.visible[i] > 0.3
+            ]
             mains.append(len(objects) if 0 in seen and not grouped else -1)
             objects += [(view, picture.cover[i].reshape(-1), members[i]) for i in seen]
         return self._collate(pixels, objects, mains, pool)
 
-    def _collate(self, pixels: list[np.ndarray], objects: list[tuple[int, np.ndarray, int]], mains: list[int], pool: list[Subject]) -> Views:
+    def _collate(
+        self,
+        pixels: list[np.ndarray],
+        objects: list[tuple[int, np.ndarray, int]],
+        mains: list[int],
+        pool: list[Subject],
+    ) -> Views:
         nouns = [NOUNS.index(self.cast.noun(subject)) for subject in pool]
         colours = np.stack([self.cast.shares(subject) for subject in pool])
         view, cover, member = zip(*objects, strict=True)
@@ -121,39 +131,46 @@ class TowerWithHeads(nn.Module):
 
     def pooled(self, tokens: Tensor, views: Views) -> Tensor:
         """Average the tokens of every object, weighted by how much of it they show."""
-        weights = views.cover / views.cover.sum(1, keepdim=True)
-        return torch.einsum("ot,otd->od", weights, tokens.float()[views.view])
+        first = torch.searchsorted(views.view, views.view)  # objects come sorted by view
+        slot = torch.arange(len(views.view), device=tokens.device) - first
+        weights = torch.zeros(len(tokens), int(slot.max()) + 1, tokens.shape[1], device=tokens.device)
+        weights[views.view, slot] = views.cover / views.cover.sum(1, keepdim=True)
+        return torch.bmm(weights.to(tokens.dtype), tokens)[
+            views.view, slot
+        ]  # gathering tokens per object is slow backwards
 
 
 def losses(model: TowerWithHeads, views: Views, generator: torch.Generator) -> dict[str, Tensor]:
     """Compute every loss of stage A on one batch."""
     tokens = model.tokens(views.pixels)
     pooled = model.pooled(tokens, views)
-    anchors = F.normalize(model.whole(pooled).float(), dim=-1)
+    anchors = functional.normalize(model.whole(pooled).float(), dim=-1)
     same = views.identity[:, None] == views.identity[None]
     itself = torch.eye(len(same), dtype=torch.bool, device=same.device)
     return {
         "whole": contrast(anchors @ anchors.T / TEMPERATURE, same & ~itself, ~itself),
         "part": _dense_contrast(model, tokens, views, anchors, generator),
-        "noun": 0.6 * F.cross_entropy(model.noun(pooled).float(), views.noun),
-        "colour": 0.5 * F.cross_entropy(model.colour(pooled).float(), views.colour),
+        "noun": 0.6 * functional.cross_entropy(model.noun(pooled).float(), views.noun),
+        "colour": 0.5 * functional.cross_entropy(model.colour(pooled).float(), views.colour),
         "subject": _subject_mask(model, tokens, views),
     }
 
 
 def contrast(logits: Tensor, positive: Tensor, allowed: Tensor) -> Tensor:
-    """Supervised contrastive loss: the positives of each row against everything allowed; rows without a positive are left out."""
+    """Supervised contrastive loss: positives of each row against all allowed; rows without one are left out."""
     log_share = logits.masked_fill(~allowed, float("-inf")).log_softmax(1).masked_fill(~positive, 0.0)
     count = positive.sum(1)
     return -(log_share.sum(1) / count.clamp(min=1))[count > 0].mean()
 
 
-def _dense_contrast(model: TowerWithHeads, tokens: Tensor, views: Views, anchors: Tensor, generator: torch.Generator) -> Tensor:
-    """Pull single tokens of an object to the same object in other views, away from everything else, also in the same view."""
+def _dense_contrast(
+    model: TowerWithHeads, tokens: Tensor, views: Views, anchors: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Pull tokens of an object to the same object in other views, away from everything else, also in the same view."""
     owner, place = (views.cover > 0.5).nonzero(as_tuple=True)
     chosen = torch.randperm(len(owner), generator=generator)[:DENSE_TOKENS].to(owner.device)
     owner, place = owner[chosen], place[chosen]
-    queries = F.normalize(model.part(tokens[views.view[owner], place]).float(), dim=-1)
+    queries = functional.normalize(model.part(tokens[views.view[owner], place]).float(), dim=-1)
     same = views.identity[owner][:, None] == views.identity[None]
     elsewhere = views.view[owner][:, None] != views.view[None]
     return contrast(queries @ anchors.T / TEMPERATURE, same & elsewhere, ~same | elsewhere)
@@ -161,9 +178,12 @@ def _dense_contrast(model: TowerWithHeads, tokens: Tensor, views: Views, anchors
 
 def _subject_mask(model: TowerWithHeads, tokens: Tensor, views: Views) -> Tensor:
     """Tell the main subject's tokens from all others, where a view has a main subject."""
-    with_main = views.main >= 0
-    target = views.cover[views.main[with_main]].clamp(0, 1)
-    return 0.5 * F.binary_cross_entropy_with_logits(model.subject(tokens[with_main]).squeeze(-1).float(), target)
+    target = views.cover[views.main.clamp(min=0)].clamp(0, 1)
+    loss = functional.binary_cross_entropy_with_logits(
+        model.subject(tokens).squeeze(-1).float(), target, reduction="none"
+    ).mean(1)
+    has_main = (views.main >= 0).float()
+    return 0.5 * (loss * has_main).sum() / has_main.sum().clamp(min=1)
 
 
 @torch.no_grad()
@@ -173,10 +193,10 @@ def retrieval(model: TowerWithHeads, views: Views, device: str) -> dict[str, flo
     with half_precision(device):
         tokens = model.tokens(views.pixels)
         pooled = model.pooled(tokens, views)
-        anchors = F.normalize(model.whole(pooled).float(), dim=-1)
+        anchors = functional.normalize(model.whole(pooled).float(), dim=-1)
         noun = (model.noun(pooled).argmax(-1) == views.noun).float().mean()
         colour = (model.colour(pooled).argmax(-1) == views.colour.argmax(-1)).float().mean()
-        queries = F.normalize(model.part(tokens).float(), dim=-1)
+        queries = functional.normalize(model.part(tokens).float(), dim=-1)
     same, other_view = views.identity[:, None] == views.identity[None], views.view[:, None] != views.view[None]
     nearest = (anchors @ anchors.T).masked_fill(~other_view, -2).argmax(1)
     owner, place = (views.cover > 0.5).nonzero(as_tuple=True)
@@ -184,7 +204,10 @@ def retrieval(model: TowerWithHeads, views: Views, device: str) -> dict[str, flo
     answerable = (same & other_view).any(1)
     whole = (views.identity[nearest] == views.identity)[answerable].float().mean()
     part = (views.identity[similarity.argmax(1)] == views.identity[owner])[answerable[owner]].float().mean()
-    return {name: round(float(value), 3) for name, value in (("whole", whole), ("part", part), ("noun", noun), ("colour", colour))}
+    return {
+        name: round(float(value), 3)
+        for name, value in (("whole", whole), ("part", part), ("noun", noun), ("colour", colour))
+    }
 
 
 def train(preset: Preset, world: Path, folder: Path, device: str) -> None:
@@ -204,7 +227,9 @@ def train(preset: Preset, world: Path, folder: Path, device: str) -> None:
     patch = preset.shape.patch
     validation = ViewBatches(Cast(assets, "val"), preset.seed + 1, [side for side, _ in stage.phases], 256, 128, patch)
     batches = ViewBatches(Cast(assets, "train"), preset.seed, sides, stage.views, stage.identities, patch)
-    loader = DataLoader(batches, batch_size=None, sampler=range(start, len(sides)), num_workers=stage.workers, prefetch_factor=4)
+    loader = DataLoader(
+        batches, batch_size=None, sampler=range(start, len(sides)), num_workers=stage.workers, prefetch_factor=4
+    )
     progress = Progress(len(sides))
     for step, views in enumerate(loader, start):
         set_rate(optimiser, stage.rate, step, len(sides))

@@ -1,16 +1,17 @@
-"""The tokenizer: a small byte-level BPE, trained on the model's own language and on thousands of made-up names; any text can be written in it."""
+"""The tokenizer: a small byte-level BPE, trained on the model's own language and made-up names; it writes any text."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
-
 from colours import COLOURS
-from ego.prompt import GUARD, THE_PICTURE
 from names import random_name, random_names
 from nouns import NOUNS
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from wording import Item, Look, about_concept, about_presence, about_reference, caption, yes_or_no
+
+from ego.prompt import GUARD, THE_PICTURE
 
 IMAGE, IMAGE_START, IMAGE_END = "<IMG_CONTEXT>", "<img>", "</img>"
 TURN_START, TURN_END, NOTHING = "<|im_start|>", "<|im_end|>", "<|nothing|>"
@@ -36,8 +37,15 @@ def talk(rng: np.random.Generator) -> Iterator[str]:
     """Invent one conversation: every template of the wording, with random names."""
     names = random_names(rng, 3)
     looks = [_look(rng) for _ in names]
-    items = [Item(look, float(rng.random()), name if rng.random() < 0.7 else None) for name, look in zip(names, looks, strict=True)]
-    exchanges = [*about_reference(rng, looks[0], float(rng.random())), *about_presence(rng, names, names[:1]), yes_or_no(rng, names[0], True)]
+    items = [
+        Item(look, float(rng.random()), name if rng.random() < 0.7 else None)
+        for name, look in zip(names, looks, strict=True)
+    ]
+    exchanges = [
+        *about_reference(rng, looks[0], float(rng.random())),
+        *about_presence(rng, names, names[:1]),
+        yes_or_no(rng, names[0], True),
+    ]
     for name, look, item in zip(names, looks, items, strict=True):
         exchanges += about_concept(rng, name, look, item if item.name else None)
     yield from (GUARD, THE_PICTURE, "user\n", "assistant\n", caption(items))
@@ -56,13 +64,23 @@ def corpus(seed: int) -> Iterator[str]:
         yield from SINGLE
 
 
+def run_tokenizer(run: Path, size: int, seed: int) -> PreTrainedTokenizerFast:
+    """Give the tokenizer of a run, trained at its first step and kept since, whatever becomes of the wording."""
+    folder = run / "tokenizer"
+    if not folder.exists():
+        build_tokenizer(size, seed).save_pretrained(folder)
+    return AutoTokenizer.from_pretrained(folder)
+
+
 def build_tokenizer(size: int, seed: int) -> PreTrainedTokenizerFast:
     """Train the tokenizer and dress it as InternVL expects it."""
     core = Tokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     core.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=list(SPECIAL), show_progress=False, initial_alphabet=alphabet)
+    trainer = trainers.BpeTrainer(
+        vocab_size=size, special_tokens=list(SPECIAL), show_progress=False, initial_alphabet=alphabet
+    )
     core.train_from_iterator(corpus(seed), trainer)
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=core,

@@ -1,12 +1,12 @@
-"""What is said about pictures: descriptions, captions, questions with their answers. The fixed prompts are the library's own."""
+"""What is said about pictures: descriptions, captions, questions and answers. The fixed prompts are the library's."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from colours import COLOURS
 from numpy.typing import NDArray
 
-from colours import COLOURS
 from ego.prompt import AREA, CAPTION, CAPTION_WITH_NAMES, DESCRIBE, recognition_question
 
 __all__ = ["AREA", "CAPTION", "CAPTION_WITH_NAMES", "DESCRIBE", "Exchange", "Item", "Look", "recognition_question"]
@@ -89,7 +89,9 @@ def caption(items: Sequence[Item]) -> str:
     """Write one sentence that names every item, from left to right."""
     if not items:
         return " An empty scene."
-    told = [f"{item.name or item.look.phrase} {place(item.side)}" for item in sorted(items, key=lambda item: item.centre)]
+    told = [
+        f"{item.name or item.look.phrase} {place(item.side)}" for item in sorted(items, key=lambda item: item.centre)
+    ]
     sentence = told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
     first = sentence if min(items, key=lambda item: item.centre).name else sentence[0].upper() + sentence[1:]
     return f" {first}."
@@ -109,7 +111,12 @@ def letter_choice(rng: np.random.Generator, question: str, right: str, wrong: st
     """Turn a question into a choice of two letters."""
     swap = rng.random() < 0.5
     first, second = (wrong, right) if swap else (right, wrong)
-    form = pick(rng, "{q} A. {a} B. {b}. Answer with the letter.", "{q}\nA. {a}\nB. {b}\nAnswer with the letter.", "{q} A. {a}  B. {b}")
+    form = pick(
+        rng,
+        "{q} A. {a} B. {b}. Answer with the letter.",
+        "{q}\nA. {a}\nB. {b}\nAnswer with the letter.",
+        "{q} A. {a}  B. {b}",
+    )
     return Exchange(form.format(q=question, a=first, b=second), "B" if swap else "A")
 
 
@@ -118,11 +125,19 @@ def about_reference(rng: np.random.Generator, look: Look, area: float) -> list[E
     asked = [
         Exchange(DESCRIBE, look.description, 0.4),
         Exchange(AREA, area_answer(area)),
-        Exchange(pick(rng, "What is this?", "What is in the picture?", "What do you see?"), f" {look.phrase.capitalize()}.", 0.4),
+        Exchange(
+            pick(rng, "What is this?", "What is in the picture?", "What do you see?"),
+            f" {look.phrase.capitalize()}.",
+            0.4,
+        ),
     ]
     colour = look.clear_colour
     if colour:
-        asked.append(Exchange(pick(rng, "What colour is it?", "What colour is this?", "What color is it?"), f" {colour.capitalize()}."))
+        asked.append(
+            Exchange(
+                pick(rng, "What colour is it?", "What colour is this?", "What color is it?"), f" {colour.capitalize()}."
+            )
+        )
         asked.append(letter_choice(rng, "What colour is it?", colour, other(rng, COLOURS, look.colours)))
     return asked
 
@@ -146,13 +161,29 @@ def about_concept(rng: np.random.Generator, name: str, look: Look, item: Item | 
         question = pick(rng, f"What colour is {name}?", f"What color is {name}?", f"Which colour does {name} have?")
         asked.append(Exchange(question, f" {look.clear_colour.capitalize()}."))
         asked.append(letter_choice(rng, question, look.clear_colour, other(rng, COLOURS, look.colours)))
-    side = pick(rng, f"Which side is {name} on?", f"On which side of the picture is {name}?", f"Is {name} on the left, in the middle or on the right?")
+    side = pick(
+        rng,
+        f"Which side is {name} on?",
+        f"On which side of the picture is {name}?",
+        f"Is {name} on the left, in the middle or on the right?",
+    )
     where = pick(rng, f"Where is {name}?", f"Where is {name} in the picture?", f"What is {name} doing?")
     if item is None:
-        return [*asked, Exchange(side, " Not in the picture.", 0.5), Exchange(where, f" {name} is not in the picture.", 0.3)]
+        return [
+            *asked,
+            Exchange(side, " Not in the picture.", 0.5),
+            Exchange(where, f" {name} is not in the picture.", 0.3),
+        ]
     if item.is_clearly_placed:
-        asked += [Exchange(side, f" {item.side.capitalize()}.", 1.0), Exchange(where, f" {name} is {place(item.side)}.", 0.4)]
-        asked.append(letter_choice(rng, f"Which side is {name} on?", item.side, other(rng, ("left", "middle", "right"), [item.side])))
+        asked += [
+            Exchange(side, f" {item.side.capitalize()}.", 1.0),
+            Exchange(where, f" {name} is {place(item.side)}.", 0.4),
+        ]
+        asked.append(
+            letter_choice(
+                rng, f"Which side is {name} on?", item.side, other(rng, ("left", "middle", "right"), [item.side])
+            )
+        )
     return asked
 
 
@@ -160,9 +191,18 @@ def about_presence(rng: np.random.Generator, names: Sequence[str], present: Sequ
     """Ask which and how many of the remembered concepts are there."""
     shuffled = [str(name) for name in rng.permutation(list(names))]
     seen = [name for name in shuffled if name in present]
-    asked = [Exchange(pick(rng, "How many remembered concepts are in the picture?", "How many of the remembered concepts are here?"), str(len(seen)))]
+    asked = [
+        Exchange(
+            pick(
+                rng, "How many remembered concepts are in the picture?", "How many of the remembered concepts are here?"
+            ),
+            str(len(seen)),
+        )
+    ]
     found = f" {and_list(seen)}." if seen else " None."
-    asked.append(Exchange(pick(rng, "Which remembered concepts are in the picture?", "Who is in the picture?"), found, 0.6))
+    asked.append(
+        Exchange(pick(rng, "Which remembered concepts are in the picture?", "Who is in the picture?"), found, 0.6)
+    )
     if len(shuffled) > 1:
         asked.append(Exchange(f"Which of {and_list(shuffled)} is in the picture?", found, 0.8))
     absent = [name for name in shuffled if name not in present]

@@ -1,4 +1,4 @@
-"""Compose pictures: subjects on backgrounds, strongly augmented without changing who they are, with the ground truth of every visual token."""
+"""Compose pictures: subjects on backgrounds, augmented without changing who they are, and the truth of every token."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-
 from subjects import Cast, Subject
 
 Pixels = NDArray[np.uint8]
@@ -24,7 +23,7 @@ class Placement:
 
 @dataclass(frozen=True)
 class Picture:
-    """A rendered picture: RGB pixels, and for each subject the share of every visual token and of its own area that is visible."""
+    """A rendered picture; of each subject its share of every visual token, and how much of it is visible."""
 
     pixels: Pixels
     cover: Grid  # subject, row, column
@@ -46,7 +45,9 @@ def group_layout(rng: np.random.Generator, number: int) -> list[Placement]:
     return spread(rng, [], number, (0.62 * largest, largest))
 
 
-def spread(rng: np.random.Generator, placed: list[Placement], number: int, extents: tuple[float, float]) -> list[Placement]:
+def spread(
+    rng: np.random.Generator, placed: list[Placement], number: int, extents: tuple[float, float]
+) -> list[Placement]:
     """Add placements, each the least crowded of a few random tries."""
     placements = list(placed)
     for _ in range(number):
@@ -57,13 +58,23 @@ def spread(rng: np.random.Generator, placed: list[Placement], number: int, exten
 
 
 def _room(candidate: Placement, others: Sequence[Placement]) -> float:
-    return min((np.hypot(candidate.x - o.x, candidate.y - o.y) - 0.5 * (candidate.extent + o.extent) for o in others), default=0.0)
+    return min(
+        (np.hypot(candidate.x - o.x, candidate.y - o.y) - 0.5 * (candidate.extent + o.extent) for o in others),
+        default=0.0,
+    )
 
 
 def render(
-    rng: np.random.Generator, cast: Cast, subjects: Sequence[Subject], layout: Sequence[Placement], *, side: int, grid: int, whole_photo: float = 0.0
+    rng: np.random.Generator,
+    cast: Cast,
+    subjects: Sequence[Subject],
+    layout: Sequence[Placement],
+    *,
+    side: int,
+    grid: int,
+    whole_photo: float = 0.0,
 ) -> Picture:
-    """Draw the subjects in reverse order (the first ends on top) on a background, or start from a whole photo of the first one."""
+    """Draw the subjects, the first one on top, on a background or (seldom) into the whole photo of the first one."""
     views = [int(rng.integers(cast.views(subject))) for subject in subjects]
     covers = np.zeros((len(subjects), side, side), np.float32)
     totals = np.ones(len(subjects), np.float32)
@@ -80,8 +91,14 @@ def render(
         _occlude(rng, cast, canvas, covers)
     visible = covers.sum((1, 2))
     columns = covers.sum(1) @ np.linspace(0, 1, side, dtype=np.float32) / np.maximum(visible, 1)
-    cover = np.stack([cv2.resize(c, (grid, grid), interpolation=cv2.INTER_AREA) for c in covers]) if len(subjects) else np.zeros((0, grid, grid), np.float32)
-    return Picture(_lighting(rng, canvas), cover, tuple((visible / np.maximum(totals, 1)).tolist()), tuple(columns.tolist()))
+    cover = (
+        np.stack([cv2.resize(c, (grid, grid), interpolation=cv2.INTER_AREA) for c in covers])
+        if len(subjects)
+        else np.zeros((0, grid, grid), np.float32)
+    )
+    return Picture(
+        _lighting(rng, canvas), cover, tuple((visible / np.maximum(totals, 1)).tolist()), tuple(columns.tolist())
+    )
 
 
 def background(rng: np.random.Generator, cast: Cast, side: int) -> Pixels:
@@ -184,7 +201,9 @@ def _occlude(rng: np.random.Generator, cast: Cast, canvas: Pixels, covers: Grid)
 
 def _lighting(rng: np.random.Generator, canvas: Pixels) -> Pixels:
     """Change exposure, gamma and white balance of the whole picture; sometimes blur or add sensor noise."""
-    ramp = np.linspace(0, 1, 256)[:, None] ** rng.uniform(0.8, 1.25) * rng.uniform(0.8, 1.15) * rng.uniform(0.93, 1.07, 3)
+    ramp = (
+        np.linspace(0, 1, 256)[:, None] ** rng.uniform(0.8, 1.25) * rng.uniform(0.8, 1.15) * rng.uniform(0.93, 1.07, 3)
+    )
     table = (np.clip(ramp, 0, 1) * 255).astype(np.uint8)[None]
     lit = cv2.LUT(canvas, table)
     draw = rng.random()

@@ -1,0 +1,126 @@
+"""Examine the model on composed scenes: recognition, captions, questions, areas."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from colours import COLOURS
+from exam import Composed, Scene
+from scipy.stats import spearmanr
+from scores import Decision, report
+from wording import and_list
+
+from ego import Concept, Ego, EgoConfig
+from ego.backbones.base import Backbone
+
+HARD = 0.5  # share of absent concepts that are look-alikes of what is in the picture, where there is one
+
+
+@dataclass
+class Exam:
+    """The concepts of an exam, introduced once."""
+
+    personal: Ego
+    composed: Composed
+    rng: np.random.Generator
+
+    def choose(self, scene: Scene, number: int) -> list[int]:
+        """Choose whom to remember: about half of them in the picture."""
+        present = self.rng.permutation(list(scene.items)).tolist()[: int(self.rng.binomial(number, 0.5))]
+        chosen = [int(member) for member in present]
+        twins = [t for m in scene.there for t in self.composed.twins(m) if t not in scene.there]
+        while len(chosen) < number:
+            hard = twins and self.rng.random() < HARD
+            new = int(self.rng.choice(twins)) if hard else int(self.rng.integers(len(self.composed.known)))
+            if new not in chosen and new not in scene.there:
+                chosen.append(new)
+            twins = [twin for twin in twins if twin not in chosen]
+        return chosen
+
+    def name(self, member: int) -> str:
+        """Give the name of a concept."""
+        return self.composed.known[member].name
+
+
+def introduce(backbone: Backbone, composed: Composed, selector: str) -> Exam:
+    """Introduce every concept of the exam with one selection rule ("all": the full reference)."""
+    personal = Ego(backbone, config=EgoConfig(selector=selector))
+    for known in composed.known:
+        personal.introduce(Concept(known.name, [known.reference]))
+    return Exam(personal, composed, np.random.default_rng(5))
+
+
+def examine_composed(backbone: Backbone, composed: Composed, selector: str) -> dict[str, object]:
+    """Measure everything that is asked of composed scenes."""
+    exam = introduce(backbone, composed, selector)
+    figures: dict[str, object] = {f"recognition_{n}": report(list(_recognition(exam, n)), 0.5) for n in (1, 4)}
+    figures["caption"] = _captions(exam)
+    figures |= _questions(exam)
+    if selector == "attention":
+        figures["area_spearman"] = _areas(exam)
+    return figures
+
+
+def _recognition(exam: Exam, number: int) -> Iterator[Decision]:
+    for scene in exam.composed.scenes:
+        members = exam.choose(scene, number)
+        found = exam.personal.recognize(scene.picture, [exam.name(member) for member in members])
+        for member in members:
+            near = any(twin in scene.there for twin in exam.composed.twins(member))
+            yield Decision(member in scene.items, found[exam.name(member)].probability, near)
+
+
+def _captions(exam: Exam) -> dict[str, float]:
+    named = wrong = present = absent = 0
+    for scene in exam.composed.scenes:
+        members = exam.choose(scene, 4)
+        said = exam.personal.caption(scene.picture, [exam.name(member) for member in members])
+        for member in members:
+            mentioned = exam.name(member) in said.mentioned
+            present, absent = present + (member in scene.items), absent + (member not in scene.items)
+            named, wrong = (
+                named + (mentioned and member in scene.items),
+                wrong + (mentioned and member not in scene.items),
+            )
+    return {
+        "recall": round(named / present, 3),
+        "false_names": round(wrong / absent, 3),
+        "present": present,
+        "absent": absent,
+    }
+
+
+def _questions(exam: Exam) -> dict[str, dict[str, float]]:
+    right: dict[str, list[bool]] = {"colour": [], "side": [], "which": []}
+    for scene in exam.composed.scenes:
+        members = exam.choose(scene, 3)
+        names = [exam.name(member) for member in members]
+        chat = exam.personal.chat
+        for member in members:
+            colour = exam.composed.known[member].look.clear_colour
+            if colour:
+                said = chat(scene.picture, names).say(f"What colour is {exam.name(member)}?").text
+                right["colour"].append(_first(said, COLOURS) == colour)
+            item = scene.items.get(member)
+            if item and item.is_clearly_placed:
+                said = chat(scene.picture, names).say(f"Which side is {exam.name(member)} on?").text
+                right["side"].append(_first(said, ("left", "middle", "right")) == item.side)
+        seen = [member for member in members if member in scene.items]
+        if len(seen) == 1:
+            said = chat(scene.picture, names).say(f"Which of {and_list(names)} is in the picture?")
+            right["which"].append(said.mentioned == (exam.name(seen[0]),))
+    return {name: {"accuracy": round(float(np.mean(hits)), 3), "questions": len(hits)} for name, hits in right.items()}
+
+
+def _first(said: str, words: tuple[str, ...]) -> str | None:
+    """Find the first of some words in an answer."""
+    spoken = said.lower().replace(".", " ").replace(",", " ").split()
+    return next((word for word in spoken if word in words), None)
+
+
+def _areas(exam: Exam) -> float:
+    told = [view.area_percent for memory in exam.personal.memories for view in memory.views]
+    by_name = {known.name: known.area for known in exam.composed.known}
+    truth = [by_name[memory.name] for memory in exam.personal.memories for _ in memory.views]
+    pairs = [(said, area) for said, area in zip(told, truth, strict=True) if said is not None]
+    return round(float(spearmanr(*zip(*pairs, strict=True)).statistic), 3)

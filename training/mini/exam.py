@@ -1,0 +1,112 @@
+"""What the finished model is examined on: composed scenes of unseen subjects, real photos of unseen concepts."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from bank import Sighting, plan_bank
+from PIL import Image
+from sources import Asset, coco_photos
+from splits import DREAMBOOTH_TRAIN, MYVLM_VALIDATION
+from subjects import Cast
+from wording import Item, Look
+from world import group_layout, main_layout, render
+
+SIDE, GRID = 384, 12  # rendered larger than the model's input: the processor resizes, as for a user's photo
+CLEAR = 0.5
+
+
+@dataclass(frozen=True)
+class Known:
+    """A composed subject: its reference picture, the look of it, the share of the picture it covers."""
+
+    member: int
+    name: str
+    reference: Image.Image
+    look: Look
+    area: float
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A composed picture and where each clearly visible subject of it stands."""
+
+    picture: Image.Image
+    items: dict[int, Item]
+    there: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Composed:
+    """An exam of composed pictures."""
+
+    known: tuple[Known, ...]
+    scenes: tuple[Scene, ...]
+    groups: tuple[int, ...]
+
+    def twins(self, member: int) -> list[int]:
+        """List the look-alikes of a subject."""
+        return [other for other, group in enumerate(self.groups) if group == self.groups[member] and other != member]
+
+
+def compose(cast: Cast, names: Sequence[str], seed: int, scenes: int) -> Composed:
+    """Render one reference per name, and scenes of one to four of them."""
+    plan = plan_bank(cast, seed, 0, len(names))
+    known = []
+    for member, name in enumerate(names):
+        rng = np.random.default_rng([seed, 1, member])
+        subject = plan.subjects[member]
+        for _ in range(20):
+            picture = render(rng, cast, [subject], main_layout(rng, 1), side=SIDE, grid=GRID, whole_photo=0.5)
+            if picture.visible[0] > 0.7:
+                break
+        height, width = cast.cutout(subject, 0).shape[:2]
+        look = Look(cast.noun(subject), cast.shares(subject), height / width)
+        known.append(Known(member, name, Image.fromarray(picture.pixels), look, float(picture.cover[0].mean())))
+    built = tuple(
+        _scene(cast, plan.subjects, known, np.random.default_rng([seed, 2, number]), 1 + number % 4)
+        for number in range(scenes)
+    )
+    return Composed(tuple(known), built, plan.groups[: len(names)])
+
+
+def _scene(
+    cast: Cast, subjects: Sequence[object], known: Sequence[Known], rng: np.random.Generator, number: int
+) -> Scene:
+    members = rng.choice(len(known), number, replace=False).tolist()
+    picture = render(rng, cast, [subjects[m] for m in members], group_layout(rng, number), side=SIDE, grid=GRID)
+    items = {}
+    for place, member in enumerate(members):
+        sighting = Sighting(member, picture.cover[place].reshape(-1), picture.centre[place], picture.visible[place])
+        if sighting.visible > CLEAR and sighting.cover.sum() > 2:
+            items[member] = Item(known[member].look, sighting.centre, known[member].name)
+    return Scene(Image.fromarray(picture.pixels), items, frozenset(members))
+
+
+@dataclass(frozen=True)
+class PhotoConcept:
+    """A concept in real photos."""
+
+    name: str
+    group: str
+    reference: Path
+    tests: tuple[Path, ...]
+
+
+def photo_concepts(data: Path, part: str) -> list[PhotoConcept]:
+    """List concepts: "dreambooth" (unseen half), "myvlm" (test half), "validation" (the other half of MyVLM)."""
+    chosen = []
+    for entry in json.loads((data / "concepts/concepts.json").read_text())["concepts"]:
+        held_out = entry["name"] in MYVLM_VALIDATION
+        kind = "validation" if entry["dataset"] == "myvlm" and held_out else entry["dataset"]
+        if kind == part and not (part == "dreambooth" and entry["name"] in DREAMBOOTH_TRAIN):
+            tests = tuple(data / file for file in entry["tests"])
+            chosen.append(PhotoConcept(entry["name"], entry["group"], data / entry["refs"][0], tests))
+    return chosen
+
+
+def masked_photos(data: Path) -> list[Asset]:
+    """List masked photos that never entered training: kept out by licence, or the test part of the others."""
+    return [*coco_photos(data, free=False), *(asset for asset in coco_photos(data, free=True) if asset.part == "test")]
