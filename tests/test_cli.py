@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from ego.cli import main
 from ego.demo.pictures import shipped_pictures
 from ego.errors import ConfigError, InputError
 from tests.command import Run, runner
@@ -37,9 +39,20 @@ def ego(settings_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     return runner(monkeypatch, capsys)
 
 
+@pytest.fixture(scope="session")
+def library_with_bo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library made once by the command itself; tests work on copies of it."""
+    library = tmp_path_factory.mktemp("made-once") / "library"
+    told = ["introduce", "Bo", str(PICTURES / "bo-1.jpg"), "--keywords", WORDS, "--category", "dog"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["ego", *told, "--library", str(library), "--json"])
+        main()
+    return library
+
+
 @pytest.fixture
-def knows_bo(ego: Run) -> Run:
-    assert ego("introduce", "Bo", PICTURES / "bo-1.jpg", "--keywords", WORDS, "--category", "dog").code == 0
+def knows_bo(ego: Run, library_with_bo: Path, tmp_path: Path) -> Run:
+    shutil.copytree(library_with_bo, tmp_path / "data" / "ego" / "library")
     return ego
 
 
