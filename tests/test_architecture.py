@@ -69,7 +69,7 @@ def floor(module: str) -> int:
 ROOMS = [path for path in MODULES if module_name(path) != "ego"]
 METHOD = [path for path in ROOMS if ABOVE_BACKBONES <= floor(module_name(path)) < LEAVES]
 OUTSIDE_CLI = [path for path in ROOMS if not module_name(path).startswith("ego.cli")]
-WITHOUT_MODELS = [path for path in ROOMS if not module_name(path).startswith(("ego.backbones", "ego.evaluation"))]
+WITHOUT_MODELS = [path for path in ROOMS if not module_name(path).startswith(("ego.backbones", "ego.evaluation", "ego.bench"))]
 
 
 @pytest.mark.parametrize("path", ROOMS, ids=module_name)
@@ -90,7 +90,7 @@ def test_nobody_leans_on_the_command_line(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", WITHOUT_MODELS, ids=module_name)
-def test_only_backbones_and_peers_import_transformers(path: Path) -> None:
+def test_only_backbones_and_what_measures_them_import_transformers(path: Path) -> None:
     assert not {other for other in imported(tree_of(path)) if other.split(".")[0] == "transformers"}
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import ego
-from ego.cli import concepts
+from ego.cli import bench, concepts
 from ego.cli.answers import ask, caption, chat, recognize
 from ego.cli.demo import demo
 from ego.cli.explain import explain
@@ -56,3 +56,4 @@ app.command()(explain)
 app.add_typer(concepts.app)
 app.command()(models)
 app.command()(demo)
+app.add_typer(bench.app)
