@@ -88,8 +88,8 @@ LLAVA = Words(("<image>", "<video>"), LLAVA_TEMPLATE, "<|im_end|>")
 LLAVA_1_5 = Words(
     ("<image>",),
     "{% for m in messages %}{{ m['role'] | upper }}: {% for c in m['content'] %}{% if c['type'] == 'image' %}<image>\n"
-    "{% else %}{{ c['text'] }}{% endif %}{% endfor %}{% if m['role'] == 'assistant' %}<|endoftext|>{% else %} {% endif %}"
-    "{% endfor %}{% if add_generation_prompt %}ASSISTANT:{% endif %}",
+    "{% else %}{{ c['text'] }}{% endif %}{% endfor %}{% if m['role'] == 'assistant' %}<|endoftext|>{% else %} "
+    "{% endif %}{% endfor %}{% if add_generation_prompt %}ASSISTANT:{% endif %}",
     "<|endoftext|>",
     {"image_token": "<image>"},
 )

@@ -6,14 +6,14 @@ Light to import: torch and transformers come with the first model, not before.
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ego.backbones.families import Checkpoint, Family, families, register_family
+from ego.backbones.families import Checkpoint, Family, register_family
 
 if TYPE_CHECKING:
     import torch
 
     from ego.backbones.base import Backbone
 
-__all__ = ["Checkpoint", "Family", "families", "load_backbone", "register_family"]
+__all__ = ["Checkpoint", "Family", "load_backbone", "register_family"]
 
 
 def load_backbone(

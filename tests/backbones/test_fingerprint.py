@@ -1,0 +1,67 @@
+"""Memories move between number formats and folders of one checkpoint, never between checkpoints or image settings."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from ego.backbones import load_backbone
+from ego.backbones.fingerprint import weights_digest
+from ego.backbones.huggingface import HuggingFaceBackbone
+from tests.backbones import tiny
+
+FAMILY = "internvl3"
+
+
+def test_loading_twice_gives_the_same_fingerprint(
+    backbone: HuggingFaceBackbone, checkpoint: Callable[[str], Path], family: str
+) -> None:
+    again = load_backbone(checkpoint(family), self_check=False)
+    assert again.fingerprint == backbone.fingerprint
+    assert (again.fingerprint.dim, again.fingerprint.model_type) == (tiny.WIDTH, backbone.model.config.model_type)
+
+
+def test_number_format_and_folder_do_not_matter(tmp_path: Path) -> None:
+    saved = tiny.save(FAMILY, tmp_path / "one")
+    tiny.make_model(FAMILY).to(torch.bfloat16).save_pretrained(saved)
+    full = load_backbone(saved, dtype="float32", self_check=False)
+    saved.rename(tmp_path / "two")
+    half = load_backbone(tmp_path / "two", dtype="bfloat16", self_check=False)
+    assert full.fingerprint.accepts(half.fingerprint)
+    assert full.fingerprint.model_id != half.fingerprint.model_id
+
+
+def test_other_weights_of_the_tower_projector_or_embedding_matter() -> None:
+    model = tiny.make_model(FAMILY)
+    base = model.base_model
+    digests = {weights_digest(model)}
+    for part in (base.vision_tower, base.multi_modal_projector, model.get_input_embeddings()):
+        next(part.parameters()).data.add_(0.5)
+        digests.add(weights_digest(model))
+    assert len(digests) == 4
+
+
+def test_the_language_model_alone_does_not_matter() -> None:
+    model = tiny.make_model(FAMILY)
+    before = weights_digest(model)
+    model.get_decoder().layers[0].self_attn.q_proj.weight.data.mul_(2)
+    assert weights_digest(model) == before
+
+
+def test_image_settings_matter(load: Callable[..., HuggingFaceBackbone]) -> None:
+    one, many = load(FAMILY).fingerprint, load(FAMILY, max_visual_tokens=16 * 13).fingerprint
+    assert one.weights == many.weights
+    assert not one.accepts(many)
+
+
+def test_offloaded_weights_are_read(checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
+    whole = load_backbone(checkpoint(FAMILY), self_check=False)
+    places = {"model.language_model": "cpu", "model.vision_tower": "disk", "lm_head": "cpu"}
+    model = tiny.transformers.AutoModelForImageTextToText.from_pretrained(
+        checkpoint(FAMILY),
+        device_map={**places, "model.multi_modal_projector": "cpu"},
+        offload_folder=tmp_path,
+        dtype=torch.float32,
+    )
+    assert any(parameter.is_meta for parameter in model.base_model.vision_tower.parameters())
+    assert weights_digest(model) == whole.fingerprint.weights

@@ -1,0 +1,183 @@
+"""What loading refuses, and what it says."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+
+from ego.backbones import Family, load_backbone, register_family
+from ego.backbones.families import UNKNOWN, families, family_of
+from ego.backbones.huggingface import HuggingFaceBackbone
+from ego.errors import BackboneError
+from ego.prompt import introduction_prompt
+from tests.backbones import tiny
+
+FAMILY = "internvl3"
+
+
+def test_a_missing_model_says_so(tmp_path: Path) -> None:
+    with pytest.raises(BackboneError, match=r"could not be loaded.*local folder"):
+        load_backbone(tmp_path / "nowhere")
+    with pytest.raises(BackboneError, match="nobody/nothing could not be loaded"):
+        load_backbone("nobody/nothing")
+
+
+def test_a_text_model_is_refused(tmp_path: Path) -> None:
+    transformers.Qwen2Config().save_pretrained(tmp_path)
+    with pytest.raises(BackboneError, match="'qwen2' model, which does not read images"):
+        load_backbone(tmp_path)
+
+
+def test_a_model_transformers_does_not_know_is_refused(tmp_path: Path) -> None:
+    config = {"model_type": "homemade", "auto_map": {"AutoConfig": "homemade.Config"}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "homemade.py").write_text("raise SystemExit('code of a checkpoint was run')")
+    with pytest.raises(BackboneError, match="code that comes with a model is never run"):
+        load_backbone(tmp_path)
+
+
+def test_a_model_without_a_way_in_is_refused(tmp_path: Path) -> None:
+    config = transformers.BlipConfig(
+        text_config={"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 32},
+        vision_config={"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2},
+    )
+    model = transformers.BlipForConditionalGeneration(config)
+    with pytest.raises(BackboneError, match=r"BlipForConditionalGeneration has no .*mm_encoder_outputs"):
+        table_entry(model)
+
+
+def table_entry(model: object) -> HuggingFaceBackbone:
+    return HuggingFaceBackbone(model, _Processor(), model_id="blip", family=UNKNOWN)
+
+
+class _Processor:
+    tokenizer = None
+
+
+@pytest.mark.parametrize("missing", ["preprocessor_config.json", "tokenizer.json", "model.safetensors"])
+def test_half_a_checkpoint_is_refused(tmp_path: Path, missing: str) -> None:
+    folder = tiny.save(FAMILY, tmp_path)
+    (folder / missing).unlink()
+    (folder / "tokenizer_config.json").unlink() if missing == "tokenizer.json" else None
+    with pytest.raises(BackboneError, match=r"could not be loaded|no chat template"):
+        load_backbone(folder)
+
+
+def test_a_base_model_without_chat_template_is_refused(tmp_path: Path) -> None:
+    folder = tiny.save(FAMILY, tmp_path)
+    (folder / "chat_template.jinja").unlink()
+    with pytest.raises(BackboneError, match="no chat template; choose an instruction-tuned"):
+        load_backbone(folder)
+
+
+def test_devices_and_number_formats_are_checked(checkpoint: Callable[[str], Path]) -> None:
+    folder = checkpoint(FAMILY)
+    with pytest.raises(BackboneError, match="'gpu' is no device"):
+        load_backbone(folder, device="gpu")
+    with pytest.raises(BackboneError, match="torch sees"):
+        load_backbone(folder, device="cuda:77")
+    with pytest.raises(BackboneError, match="'int8' is no number format"):
+        load_backbone(folder, dtype="int8")
+    with pytest.raises(BackboneError, match="exclude each other"):
+        load_backbone(folder, device="cpu", device_map="auto")
+
+
+def test_half_precision_and_device_maps_work(checkpoint: Callable[[str], Path], family: str) -> None:
+    backbone = load_backbone(checkpoint(family), dtype="bfloat16", device_map={"": "cpu"})
+    assert isinstance(backbone, HuggingFaceBackbone)
+    assert backbone.dtype == torch.bfloat16
+    tokens = backbone.encode_image(tiny.picture())
+    prompt = introduction_prompt(tokens.to(torch.float32), "describe")  # as a store may hand them back
+    assert backbone.next_token_logits([prompt]).dtype == torch.float32
+    assert backbone.generate(prompt, max_new_tokens=2).first_logits.dtype == torch.float32
+
+
+def test_layers_on_disk_work(checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
+    names = ["vision_tower", "multi_modal_projector", "language_model.embed_tokens", "language_model.norm"]
+    places = {f"model.{name}": "cpu" for name in [*names, "language_model.rotary_emb"]} | {"lm_head": "cpu"}
+    layers = {f"model.language_model.layers.{layer}": "disk" if layer else "cpu" for layer in range(tiny.LAYERS)}
+    whole = load_backbone(checkpoint(FAMILY), self_check=False)
+    model = transformers.AutoModelForImageTextToText.from_pretrained(
+        checkpoint(FAMILY), device_map=places | layers, offload_folder=tmp_path, dtype=torch.float32
+    )
+    spread = HuggingFaceBackbone(model.eval(), whole.chat._processor, model_id="spread", family=family_of("internvl"))
+    prompt = introduction_prompt(whole.encode_image(tiny.picture()), "describe")
+    assert torch.equal(spread.next_token_logits([prompt]), whole.next_token_logits([prompt]))
+
+
+def test_the_embedded_model_is_looked_for_in_its_folder(
+    checkpoint: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EGO_MINI", str(tmp_path))
+    with pytest.raises(BackboneError, match=r"no config\.json and no model\.safetensors"):
+        load_backbone("mini")
+    monkeypatch.setenv("EGO_MINI", str(checkpoint(FAMILY)))
+    assert load_backbone("mini").card.model_id == "mini"
+
+
+def test_fewer_tokens_than_possible_are_refused(checkpoint: Callable[[str], Path], family: str) -> None:
+    if family.startswith("qwen"):
+        few = load_backbone(checkpoint(family), max_visual_tokens=4, self_check=False)
+        assert len(few.encode_image(tiny.picture(640, 480))) <= 4
+        return
+    with pytest.raises(BackboneError, match="max_visual_tokens=3 is too low"):
+        load_backbone(checkpoint(family), max_visual_tokens=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "most"),
+    [("qwen3_vl", 20, 20), ("gemma4", 140, 140), ("internvl3", 100, 96), ("idefics3", 16, 16)],
+)
+def test_the_limit_is_kept(load: Callable[..., HuggingFaceBackbone], name: str, limit: int, most: int) -> None:
+    backbone = load(name, max_visual_tokens=limit)
+    counts = [len(backbone.encode_image(tiny.picture(*size))) for size in ((640, 480), (100, 700), (64, 64))]
+    assert max(counts) <= most
+    assert max(counts) > most / 2
+
+
+def test_a_large_photo_is_limited_by_default(load: Callable[..., HuggingFaceBackbone]) -> None:
+    tokens = load("qwen2_5_vl").encode_image(tiny.picture(3000, 2000))
+    assert 900 < len(tokens) <= 1024
+
+
+def test_an_unknown_family_works_without_geometry(
+    load: Callable[..., HuggingFaceBackbone], checkpoint: Callable[[str], Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("WARNING", logger="ego"):
+        backbone = load_backbone(checkpoint(tiny.UNLISTED))
+    assert [record.message.split(": ")[1] for record in caplog.records] == [
+        "unknown family; no heat-map, no spatial order, no layer calibration"
+    ]
+    assert (backbone.card.family, backbone.card.has_geometry) == ("unknown", False)
+    tokens = backbone.encode_image(tiny.picture())
+    assert tokens.boxes is None
+    prompt = introduction_prompt(tokens, "describe")
+    assert backbone.generate(prompt, max_new_tokens=2, prefix=backbone.prefill(prompt, 1)).prompt_tokens > len(tokens)
+    with pytest.raises(BackboneError, match="no way is known to limit"):
+        load_backbone(checkpoint(tiny.UNLISTED), max_visual_tokens=5)
+
+
+def test_the_table_is_light_and_complete() -> None:
+    code = (
+        "import sys; from ego.backbones import families, load_backbone; assert len(families.families()) == 9; "
+        "assert not {'torch', 'transformers'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    named = {model_type for family in families() for model_type in family.model_types}
+    assert {tiny.MINIATURES[name].config(name).model_type for name in tiny.FAMILIES} <= named
+    for family in families():
+        assert family.checkpoints
+        assert family.notes.endswith(".")
+        assert all(checkpoint.weights_gb > 0 for checkpoint in family.checkpoints)
+
+
+def test_a_registered_family_replaces_the_known_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ego.backbones.families._families", list(families()))
+    register_family(Family(name="My InternVL", model_types=("internvl",), geometry="tiles", limit="tiles"))
+    assert [family.name for family in families() if "internvl" in family.model_types] == ["My InternVL"]
+    assert len(families()) == 9
