@@ -59,6 +59,13 @@ class _Processor:
     tokenizer = None
 
 
+def test_smolvlm_names_the_package_it_needs(checkpoint: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    load_backbone(checkpoint("smolvlm"), self_check=False)
+    monkeypatch.setattr("transformers.models.smolvlm.processing_smolvlm.num2words", None)  # as when not installed
+    with pytest.raises(BackboneError, match=r"num2words.*ego-vlm\[smolvlm\]"):
+        load_backbone(checkpoint("smolvlm"))
+
+
 @pytest.mark.parametrize("missing", ["preprocessor_config.json", "tokenizer.json", "model.safetensors"])
 def test_half_a_checkpoint_is_refused(tmp_path: Path, missing: str) -> None:
     folder = tiny.save(FAMILY, tmp_path)

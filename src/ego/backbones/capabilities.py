@@ -82,6 +82,7 @@ def _require_injection(model: Any, arguments: Any) -> None:
         name
         for name, present in (
             ("forward(mm_encoder_outputs=...)", "mm_encoder_outputs" in arguments),
+            ("forward(logits_to_keep=...)", "logits_to_keep" in arguments),
             ("get_image_features", hasattr(model.base_model, "get_image_features")),
             ("config.image_token_id", getattr(model.config, "image_token_id", None) is not None),
         )
