@@ -7,6 +7,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
+from inspect import signature
 from typing import Any, TypeAlias
 
 import torch
@@ -48,20 +49,21 @@ class Setting:
         return depth_band_layers(card.attention_layers, card.layer_count, self.config.depth_band)
 
     @cached_property
-    def questions(self) -> tuple[Int[Tensor, "1 token"], Int[Tensor, "1 token"]]:
+    def questions(self) -> tuple[Int[Tensor, "1 describe"], Int[Tensor, "1 area"]]:
         """Both prompts as the model's own processor lays them out; made before the clock starts."""
         describe, area = (self.backbone.chat.native_ids(self.image, question) for question in (DESCRIBE, AREA))
         device = self.backbone.device
         return torch.tensor([describe], device=device), torch.tensor([area], device=device)
 
     def image_inputs(self) -> dict[str, Tensor]:
-        """Prepare the image for the model."""
+        """Prepare the image for the model; of what the processor gives, only what the model takes."""
+        taken = signature(self.backbone.model.forward).parameters
         prepared = self.backbone.preparation(self.image)
         dtype, device = self.backbone.dtype, self.backbone.device
         return {
             name: value.to(device, dtype) if value.is_floating_point() else value.to(device)
             for name, value in prepared.items()
-            if isinstance(value, Tensor)
+            if name in taken and isinstance(value, Tensor)
         }
 
     def text(self, ids: Int[Tensor, " token"]) -> str:
