@@ -9,10 +9,11 @@ from ego.concept import Concept
 from ego.config import EgoConfig
 from ego.errors import ConfigError, DatasetError
 from ego.evaluation.manifest import Manifest
+from ego.evaluation.plan import Scope, plan, spread
 from ego.evaluation.records import Introduction, Lines, Record
 from ego.evaluation.report import write_report
 from ego.evaluation.report.results import load_results
-from ego.evaluation.runner import Runner, Step, choice_question, plan, spread
+from ego.evaluation.runner import Runner, Step, choice_question
 from ego.personalizer import Ego
 
 CONFIG = EgoConfig(description_tokens=6, answer_tokens=6, caption_tokens=6, area_tokens=2)
@@ -33,7 +34,7 @@ def run(
         if steps == stop_after:
             raise Stopped
 
-    wanted = plan(backbone, manifest, methods or ("none", "ego"), config=CONFIG, **plan_)
+    wanted = plan(backbone, manifest, methods or ("none", "ego"), config=CONFIG, scope=Scope(**plan_))
     Runner(backbone, manifest, wanted, out).run(on_step)
 
 
@@ -63,21 +64,21 @@ def test_probabilities_are_those_of_the_library_itself(backbone: Backbone, manif
 
 def test_two_runs_write_identical_records(backbone: Backbone, manifest: Manifest, tmp_path: Path) -> None:
     for name in ("one", "two"):
-        run(backbone, manifest, tmp_path / name, "ego", "random")
+        run(backbone, manifest, tmp_path / name, "ego", "random", limit=2)
     for file in ("records.jsonl", "introductions.jsonl", "run.json", "manifest.json"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
-@pytest.mark.parametrize("stop_after", [1, 20, 40])
+@pytest.mark.parametrize("stop_after", [1, 12])
 def test_a_stopped_run_continues_to_the_same_scores(
     backbone: Backbone, manifest: Manifest, tmp_path: Path, stop_after: int
 ) -> None:
-    run(backbone, manifest, tmp_path / "whole")
+    run(backbone, manifest, tmp_path / "whole", limit=2)
     with pytest.raises(Stopped):
-        run(backbone, manifest, tmp_path / "stopped", stop_after=stop_after)
+        run(backbone, manifest, tmp_path / "stopped", stop_after=stop_after, limit=2)
     with (tmp_path / "stopped/records.jsonl").open("a") as file:
         file.write('{"method": "ego", "vi')  # cut in the middle of a line
-    run(backbone, manifest, tmp_path / "stopped")
+    run(backbone, manifest, tmp_path / "stopped", limit=2)
     assert records(tmp_path / "stopped") == records(tmp_path / "whole")
     reports = [write_report(tmp_path / name)[0].read_text().split("## Costs")[0] for name in ("whole", "stopped")]
     assert reports[0] == reports[1]
@@ -108,7 +109,7 @@ def test_unknown_methods_and_tasks(backbone: Backbone, manifest: Manifest) -> No
     with pytest.raises(ConfigError, match="choose from none"):
         plan(backbone, manifest, ["egoo"])
     with pytest.raises(ConfigError, match="no questions for"):
-        plan(backbone, manifest, ["ego"], tasks=["video"])
+        plan(backbone, manifest, ["ego"], scope=Scope(tasks=("video",)))
 
 
 def test_choice_question() -> None:
@@ -123,7 +124,7 @@ def test_choice_question() -> None:
 def test_report_holds_scores_intervals_differences_and_costs(
     backbone: Backbone, manifest: Manifest, tmp_path: Path
 ) -> None:
-    run(backbone, manifest, tmp_path, "uniform", "ego")
+    run(backbone, manifest, tmp_path, "uniform", "ego", limit=3)
     markdown, html = write_report(tmp_path, against="uniform")
     text = markdown.read_text()
     for heading in ("Recognition", "Recognition: difference from uniform", "Recognition: thresholds", "Caption"):

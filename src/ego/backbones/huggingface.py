@@ -161,6 +161,11 @@ class HuggingFaceBackbone:
             raise BackboneError("next_token_logits needs at least one prompt")
         return self._runner.last_logits(suffixes, past)
 
+    def answer_logits(self, tokens: Tokens, answer: Sequence[int]) -> Float[Tensor, "token vocab"]:
+        """Score each token of a given answer, with gradients in the visual tokens of the prompt."""
+        self._require_room(len(tokens), len(answer))
+        return self._runner.answer_logits(tokens.then(answer), keep=len(answer) + 1)[:-1]
+
     def word_ids(self, words: Sequence[str]) -> tuple[int, ...]:
         """List the first-token ids by which an answer may begin with one of `words`."""
         spellings = [self.chat.plain_ids(blank + word) for word in words for blank in ("", " ")]

@@ -71,6 +71,12 @@ class Runner:
                 rows[index] = logits.float().cpu()
         return torch.stack([row for row in rows if row is not None])
 
+    def answer_logits(self, tokens: Tokens, *, keep: int) -> Float[Tensor, "token vocab"]:
+        """Score what follows each of the last `keep` tokens, with gradients in the visual tokens (float32)."""
+        output = self._model(**self._arguments([tokens], None), use_cache=False, logits_to_keep=keep)
+        logits: Tensor = output.logits[0].float()
+        return logits
+
     def _arguments(self, batch: Sequence[Tokens], past: PrefixState | None) -> dict[str, Any]:
         before = None if past is None else past.tokens
         return forward_arguments(batch, can=self._can, form=self._form, like=self.like, past=before)

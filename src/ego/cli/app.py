@@ -7,7 +7,9 @@ import typer
 import ego
 from ego.cli import bench, concepts
 from ego.cli.answers import ask, caption, chat, recognize
+from ego.cli.calibrate import calibrate, tune_threshold
 from ego.cli.demo import demo
+from ego.cli.evaluate import evaluate, report
 from ego.cli.explain import explain
 from ego.cli.introduce import introduce
 from ego.cli.models import models
@@ -57,3 +59,7 @@ app.add_typer(concepts.app)
 app.command()(models)
 app.command()(demo)
 app.add_typer(bench.app)
+app.command()(calibrate)
+app.command("tune-threshold")(tune_threshold)
+app.command("eval")(evaluate)
+app.command()(report)

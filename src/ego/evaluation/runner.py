@@ -5,24 +5,17 @@ In the output folder: `run.json` (what was asked for, versions), `manifest.json`
 """
 
 import json
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import torch
-import transformers
-from pydantic import BaseModel, ConfigDict
-
-import ego
 from ego.backbones.base import Backbone
 from ego.config import EgoConfig
 from ego.errors import ConfigError
 from ego.evaluation.datasets.samples import LETTERS
 from ego.evaluation.manifest import (
-    TASKS,
     CaptionSample,
     ChoiceSample,
     Manifest,
@@ -30,44 +23,15 @@ from ego.evaluation.manifest import (
     Sample,
 )
 from ego.evaluation.methods.base import Method, Profile
+from ego.evaluation.methods.peers.encoders import encoders_for
 from ego.evaluation.methods.respondent import Reply
 from ego.evaluation.methods.table import build_method
 from ego.evaluation.pictures import PictureReader
+from ego.evaluation.plan import Run, spread
 from ego.evaluation.reading import chosen_option, yes_or_no
 from ego.evaluation.records import Introduction, Lines, Record, Timing
 
 CHOICE_TOKENS = 16
-Known = Literal["sample", "all"]
-
-
-class Run(BaseModel):
-    """What a run was asked for; a folder belongs to one.
-
-    Attributes:
-        dataset: Name of the data set.
-        model: Model id and digest of the weights.
-        tasks: Tasks, see TASKS.
-        methods: Methods, in the order asked for.
-        views: Numbers of reference images.
-        limit: Most scenes per task, spread evenly; None: all.
-        known: Whose memories are in the prompt: those the sample says, or all of the data set.
-        config: Numbers of the method.
-        versions: Of everything that could change an answer.
-        needs: By method, models beside the backbone, with what is loaded for them.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    dataset: str
-    model: str
-    tasks: tuple[str, ...]
-    methods: tuple[str, ...]
-    views: tuple[int, ...]
-    limit: int | None = None
-    known: Known = "sample"
-    config: EgoConfig
-    versions: dict[str, str]
-    needs: dict[str, tuple[str, ...]] = {}
 
 
 @dataclass(frozen=True)
@@ -112,8 +76,10 @@ class Runner:
     def run(self, on_step: Callable[[Step], None] = lambda step: None) -> None:
         """Answer what is not answered yet."""
         done = {record.key for record in self._records}
+        encoders = encoders_for(self.run_.peers)
         for name in self.run_.methods:
-            method = build_method(name, self.backbone, self.run_.config)
+            method = build_method(name, self.backbone, self.run_.config, encoders)
+            method.prepare((one, self._pictures.references(one, 1)[0]) for one in self.manifest.subjects)
             for views in self.run_.views:
                 cell = _Cell(name, views, method)
                 questions = list(self._questions())
@@ -171,50 +137,6 @@ class Runner:
         return cell.profiles[key]
 
 
-def plan(
-    backbone: Backbone,
-    manifest: Manifest,
-    methods: Sequence[str],
-    *,
-    tasks: Sequence[str] = (),
-    views: Sequence[int] = (1,),
-    limit: int | None = None,
-    known: Known = "sample",
-    config: EgoConfig | None = None,
-) -> Run:
-    """Say what a run will do; by default all tasks the data set has.
-
-    Raises:
-        ConfigError: If a task is unknown or the data set has no question of it.
-    """
-    present = [task for task in TASKS if manifest.of_task(task)]
-    if missing := [task for task in tasks if task not in present]:
-        raise ConfigError(f"{manifest.dataset} has no questions for {missing}; it has {present}")
-    config = config or EgoConfig()
-    needs = {name: build_method(name, backbone, config).needs for name in methods}
-    return Run(
-        dataset=manifest.dataset,
-        model=f"{Path(backbone.card.model_id).name} ({backbone.fingerprint.weights[:12]})",
-        tasks=tuple(task for task in present if not tasks or task in tasks),
-        methods=tuple(dict.fromkeys(methods)),
-        views=tuple(dict.fromkeys(views)),
-        limit=limit,
-        known=known,
-        config=config,
-        versions=_versions(),
-        needs={name: needed for name, needed in needs.items() if needed},
-    )
-
-
-def spread(samples: Sequence[Sample], limit: int | None) -> list[Sample]:
-    """Take the samples of `limit` scenes, evenly spread over the data set."""
-    scenes = list(dict.fromkeys(sample.scene for sample in samples))
-    if limit is None or limit >= len(scenes):
-        return list(samples)
-    taken = {scenes[(2 * number + 1) * len(scenes) // (2 * limit)] for number in range(limit)}
-    return [sample for sample in samples if sample.scene in taken]
-
-
 def choice_question(question: str, options: Sequence[str]) -> str:
     """Spell a multiple-choice question, as in `What is it? A. dog  B. cat. Answer with the letter.`."""
     listed = "  ".join(f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=False))
@@ -266,12 +188,3 @@ def _claim(out: Path, run: Run) -> None:
 
 def _changed(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     return [name for name in new if old.get(name) != new[name]] or ["settings"]
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "ego": ego.__version__,
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "python": platform.python_version(),
-    }

@@ -1,7 +1,7 @@
 """Method: what every way of personalizing a model offers to the runner - introduce, recognize, ask, caption."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -45,6 +45,16 @@ class Method(ABC, Generic[ProfileT]):
         """Work on one model."""
         self.backbone = backbone
         self.respondent = Respondent(backbone)
+
+    def prepare(self, library: Iterable[tuple[Subject, LoadedImage]]) -> None:
+        """See the first reference of everything in the user's library, before anything is introduced."""
+
+    def require(self) -> None:
+        """Load what the method needs beside the backbone.
+
+        Raises:
+            BackboneError: If something is not here.
+        """
 
     @abstractmethod
     def introduce(self, subject: Subject, references: Sequence[LoadedImage]) -> ProfileT:

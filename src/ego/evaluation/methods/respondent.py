@@ -45,8 +45,8 @@ class Respondent:
     def __init__(self, backbone: Backbone) -> None:
         """Ask this model."""
         self._backbone = backbone
-        self._pictures: _Recent[VisualTokens] = _Recent(PICTURES_KEPT)
-        self._contexts: _Recent[tuple[Prompt, Prefix]] = _Recent(CONTEXTS_KEPT)
+        self._pictures: Recent[VisualTokens] = Recent(PICTURES_KEPT)
+        self._contexts: Recent[tuple[Prompt, Prefix]] = Recent(CONTEXTS_KEPT)
         self._yes, self._no = backbone.word_ids(YES_WORDS), backbone.word_ids(NO_WORDS)
 
     def encode(self, picture: LoadedImage) -> VisualTokens:
@@ -82,8 +82,12 @@ class Respondent:
         return self._contexts.get(key, lambda: (prompt, self._backbone.prefill(prompt, parts=shared)))[1]
 
 
-class _Recent(Generic[Kept]):
-    """The values asked for most recently."""
+class Recent(Generic[Kept]):
+    """The values asked for most recently.
+
+    Args:
+        most: How many are kept.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most

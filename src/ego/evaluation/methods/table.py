@@ -1,4 +1,4 @@
-"""The table of methods: a name -> how to build it on a backbone. Peers are added by their own module's builder."""
+"""The table of methods: a name -> how to build it on a backbone."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,9 +9,15 @@ from ego.config import EgoConfig
 from ego.errors import ConfigError
 from ego.evaluation.methods.base import Method
 from ego.evaluation.methods.memories import MemoryMethod
+from ego.evaluation.methods.peers.encoders import Encoders
+from ego.evaluation.methods.peers.pekit import PeKit
+from ego.evaluation.methods.peers.r2p import R2p
+from ego.evaluation.methods.peers.rap import Rap
+from ego.evaluation.methods.peers.soft_tokens import LearnedTokens
 from ego.layers import depth_band_layers
 
 Builder = Callable[[Backbone, EgoConfig], Method[Any]]
+PeerBuilder = Callable[[Backbone, EgoConfig, Encoders], Method[Any]]
 
 
 def _memories(
@@ -47,6 +53,12 @@ METHODS: dict[str, Builder] = {
     "ego-band": _depth_band,
     "ego-all-layers": _all_layers,
 }
+PEERS: dict[str, PeerBuilder] = {
+    "rap": lambda backbone, config, encoders: Rap(backbone, encoders),
+    "r2p": lambda backbone, config, encoders: R2p(backbone, encoders),
+    "pekit": lambda backbone, config, encoders: PeKit(backbone, encoders),
+    "soft-tokens": lambda backbone, config, encoders: LearnedTokens(backbone, config),
+}
 ABLATION = (
     "none",
     "keywords",
@@ -62,12 +74,21 @@ ABLATION = (
 )
 
 
-def build_method(name: str, backbone: Backbone, config: EgoConfig) -> Method[Any]:
-    """Build a method.
+def names_of(text: str) -> tuple[str, ...]:
+    """Read a list separated by commas; "ablation" and "peers" stand for theirs."""
+    groups = {"ablation": ABLATION, "peers": tuple(PEERS)}
+    given = [name.strip() for name in text.split(",") if name.strip()]
+    return tuple(name for one in given for name in groups.get(one, (one,)))
+
+
+def build_method(name: str, backbone: Backbone, config: EgoConfig, encoders: Encoders) -> Method[Any]:
+    """Build a method of METHODS or PEERS.
 
     Raises:
         ConfigError: If there is none of that name.
     """
+    if name in PEERS:
+        return PEERS[name](backbone, config, encoders)
     if name not in METHODS:
-        raise ConfigError(f"no method {name!r}; choose from {', '.join(METHODS)}")
+        raise ConfigError(f"no method {name!r}; choose from {', '.join((*METHODS, *PEERS))}")
     return METHODS[name](backbone, config)

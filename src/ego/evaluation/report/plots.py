@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ego.evaluation.metrics.bootstrap import Estimate, estimates
+from ego.evaluation.metrics.bootstrap import Estimate
 from ego.evaluation.metrics.curves import BINS, curve, probabilities
 from ego.evaluation.report.results import Cell, Results
 from ego.evaluation.report.tables import heading, title_of
@@ -23,19 +23,13 @@ def draw_all(results: Results, folder: Path) -> list[Path]:
 
 def _figures(results: Results) -> Iterator[tuple[str, Figure]]:
     for task, kind in results.groups:
-        scored = list(_main_scores(results, task, kind))
-        label = f"{title_of(task, kind)}: {heading(results.scorer(kind).main)}, percent"
+        main = results.scorer(kind).main
+        scored = [(cell, found[main]) for cell, found in results.scored[task, kind].items()]
+        label = f"{title_of(task, kind)}: {heading(main)}, percent"
         yield f"{task}-{kind}", _bars(scored, label)
         yield f"{task}-{kind}-cost", _against_tokens(results, scored, label)
         if kind == "recognition":
             yield f"{task}-thresholds", _thresholds(results, task)
-
-
-def _main_scores(results: Results, task: str, kind: str) -> Iterator[tuple[Cell, Estimate]]:
-    scorer = results.scorer(kind)
-    for cell in results.cells:
-        if answered := results.answered(cell, task, kind):
-            yield cell, estimates(scorer.tally(answered, results.manifest), scorer.scores)[scorer.main]
 
 
 def _bars(scored: Sequence[tuple[Cell, Estimate]], label: str) -> Figure:

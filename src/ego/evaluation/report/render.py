@@ -42,6 +42,8 @@ def facts(results: Results) -> Iterator[str]:
     yield f"settings that differ from the defaults: {changed or 'none'}"
     for method, needs in run.needs.items():
         yield f"{method} rests on other models: {'; '.join(needs)}"
+    for method, reason in run.not_run.items():
+        yield f"NOT RUN: {method}: {reason}"
     yield from results.manifest.notes
     for cell in results.cells:
         if missing := _missing(results, cell.method, cell.views):

@@ -1,8 +1,8 @@
 """What a run left behind, read back: records by method and kind of question, and what they cost."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from statistics import median
 
@@ -11,9 +11,9 @@ import numpy as np
 from ego.errors import DatasetError
 from ego.evaluation.manifest import Manifest, Sample, load_manifest, task_of
 from ego.evaluation.metrics import Answered, captions, choice, open_answers, recognition
-from ego.evaluation.metrics.bootstrap import Scores, Tally
+from ego.evaluation.metrics.bootstrap import Estimate, Scores, Tally, estimates
+from ego.evaluation.plan import Run
 from ego.evaluation.records import Introduction, Judgement, Lines, Record, Timing
-from ego.evaluation.runner import Run
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Scorer:
     main: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Results:
     """A finished or unfinished run."""
 
@@ -63,6 +63,17 @@ class Results:
         found = {(task_of(sample), sample.kind) for sample in self.manifest.samples if sample.id in asked}
         order = {task: place for place, task in enumerate(self.run.tasks)}
         return tuple(sorted(found, key=lambda group: (order[group[0]], group[1])))
+
+    @cached_property
+    def scored(self) -> dict[tuple[str, str], dict[Cell, dict[str, Estimate]]]:
+        """Every score with its interval, by task and kind, then by cell; cells without answers are left out."""
+        return {(task, kind): dict(self._scored_cells(task, kind)) for task, kind in self.groups}
+
+    def _scored_cells(self, task: str, kind: str) -> Iterator[tuple[Cell, dict[str, Estimate]]]:
+        scorer = self.scorer(kind)
+        for cell in self.cells:
+            if answered := self.answered(cell, task, kind):
+                yield cell, estimates(scorer.tally(answered, self.manifest), scorer.scores)
 
     def answered(self, cell: Cell, task: str, kind: str, split: str | None = None) -> list[tuple[Sample, Record]]:
         """Pairs of sample and record of one cell, in the order of the manifest."""

@@ -71,11 +71,9 @@ def title_of(task: str, kind: str) -> str:
 
 def _quality(results: Results, task: str, kind: str) -> Table:
     rows = []
-    for cell in results.cells:
-        if answered := results.answered(cell, task, kind):
-            scorer = results.scorer(kind)
-            found = estimates(scorer.tally(answered, results.manifest), scorer.scores)
-            rows.append((cell.label, *(percent(found[name]) for name in COLUMNS[kind]), str(len(answered))))
+    for cell, found in results.scored[task, kind].items():
+        count = len(results.answered(cell, task, kind))
+        rows.append((cell.label, *(percent(found[name]) for name in COLUMNS[kind]), str(count)))
     columns = ("method", *map(heading, COLUMNS[kind]), "answers")
     note = "Percent, with 95 % intervals (scenes resampled)."
     return Table(title_of(task, kind), columns, tuple(rows), note)

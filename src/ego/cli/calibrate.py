@@ -1,0 +1,123 @@
+"""`ego calibrate | tune-threshold`: fit the method to a model and to the user's own album."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from ego.cli.opening import open_backbone, open_personalizer
+from ego.cli.options import DeviceOption, JsonOption, LibraryOption, ModelOption, NamesOption
+from ego.cli.output import Output
+from ego.cli.settings import resolve
+from ego.errors import InputError
+
+if TYPE_CHECKING:
+    from ego.calibration import LayerSelection
+    from ego.evaluation.calibrating import Comparison
+    from ego.personalizer import Ego
+
+OVERLAYS = 4  # images drawn
+
+
+def calibrate(
+    *,
+    images: Annotated[Path, typer.Option(metavar="FOLDER", help="COCO images.")],
+    annotations: Annotated[Path, typer.Option(metavar="FILE", help="COCO instances JSON.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Observations and plots.")] = Path(
+        "ego-calibration"
+    ),
+    limit: Annotated[int, typer.Option(min=1, help="Most images.")] = 200,
+    keep: Annotated[
+        int | None, typer.Option(min=1, help="Layers to keep.", show_default="5, of a small model a third")
+    ] = None,
+    held_out: Annotated[float, typer.Option(min=0, max=0.9, help="Share of images that only test the choice.")] = 0.25,
+    heads: Annotated[bool, typer.Option("--heads", help="Rank single heads, too.")] = False,
+    ignore_below: Annotated[
+        float, typer.Option(min=0, max=1, help="Objects smaller than this share of the image do not count.")
+    ] = 0.0,
+    save_to: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where the layers go.", show_default="where ego finds them")
+    ] = None,
+    model: ModelOption = None,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Choose the decoder layers whose attention finds the object; an interrupted run continues."""
+    from ego.evaluation import calibrating
+    from ego.evaluation.datasets.coco import single_object_images
+
+    output, settings = Output(as_json=as_json), resolve(model, device=device)
+    found = single_object_images(images, annotations, limit=limit, ignore_below=ignore_below)
+    backbone, config = open_backbone(settings, output), settings.config()
+    with output.working(f"observing {len(found)} images"):
+        seen = calibrating.observe_all(backbone, found, out, config, heads=heads)
+    choosing, testing = calibrating.split(seen, held_out)
+    selection = calibrating.calibrate(backbone, choosing, config, keep=keep)
+    compared = calibrating.compare(backbone, selection, testing, config)
+    path = selection.save(save_to)
+    calibrating.draw(selection, out / "layers.png")
+    layers, budget = backbone.card.attention_layers, config.budget
+    calibrating.draw_overlays(found, seen[:OVERLAYS], selection, layers, out / "overlays.png", budget=budget)
+    document = {"layers": selection.layers, "saved": str(path), "held_out": _document(compared)}
+    output.result(document, _scores(selection), _held_out(compared), f"layers {selection.layers} saved in {path}")
+
+
+def tune_threshold(
+    *,
+    negatives: Annotated[list[Path], typer.Option(metavar="FILE", help="Photo that shows none of them; repeatable.")],
+    positives: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Photo that shows the concept (give one --name with it); repeatable."),
+    ] = None,
+    false_alarms: Annotated[
+        float, typer.Option(min=0.001, max=0.5, help="Wanted rate of false alarms, used without positives.")
+    ] = 0.05,
+    names: NamesOption = None,
+    model: ModelOption = None,
+    library: LibraryOption = None,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Learn from a few photos of your own album when a concept counts as present."""
+    from ego.evaluation.threshold import tune
+
+    if positives and (names is None or len(names) != 1):
+        raise InputError("--positives show one concept; give its --name")
+    output = Output(as_json=as_json)
+    personal = open_personalizer(resolve(model, library, device), output)
+    with output.working("looking at the photos"):
+        absent, present = _probabilities(personal, negatives, names), _probabilities(personal, positives or [], names)
+    tuned = tune(absent, present, false_alarms=false_alarms)
+    document = {"threshold": tuned.threshold, "false_alarms": tuned.false_alarms, "recall": tuned.recall}
+    advice = f"threshold {tuned.threshold:.3f} ({tuned.rule}); to use it: [method] threshold = {tuned.threshold:.3f}"
+    output.result({**document, "rule": tuned.rule}, f"{advice} in config.toml, or --threshold")
+
+
+def _probabilities(personal: "Ego", photos: list[Path], names: list[str] | None) -> list[float]:
+    answers = [personal.recognize(str(photo), names) for photo in photos]
+    return [found.probability for answer in answers for found in answer.values() if found.said != "not asked"]
+
+
+def _scores(selection: "LayerSelection") -> Table:
+    table = Table("layer", "precision at K", "IoU", title=f"{selection.images} images")
+    for score in selection.scores:
+        chosen = " (chosen)" if score.layer in selection.layers else ""
+        table.add_row(f"{score.layer}{chosen}", f"{score.precision:.3f}", f"{score.iou:.3f}")
+    table.add_row("at random", f"{selection.object_share:.3f}", "")
+    return table
+
+
+def _held_out(compared: "dict[str, Comparison]") -> Table:
+    table = Table("held-out images", "layers", "precision at K", "IoU")
+    for name, one in compared.items():
+        spelled = (f"{e.value:.3f} [{e.low:.3f}, {e.high:.3f}]" for e in (one.precision, one.iou))
+        table.add_row(name, " ".join(map(str, one.layers)), *spelled)
+    return table
+
+
+def _document(compared: "dict[str, Comparison]") -> dict[str, Any]:
+    return {
+        name: {"layers": one.layers, "precision": one.precision.value, "iou": one.iou.value}
+        for name, one in compared.items()
+    }
