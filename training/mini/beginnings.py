@@ -32,11 +32,13 @@ def begin(model: InternVLForConditionalGeneration, stage_a: dict[str, Any]) -> N
 
 def _projector(projector: nn.Module, head: dict[str, Tensor]) -> None:
     """Copy the identity head into the first coordinates; the others read its hidden units at random."""
-    known = head["2.weight"].shape[0]
+    if projector.linear_1.weight.shape != head["0.weight"].shape:
+        return  # a language model of another width than the tower starts from random numbers
+    known = min(len(head["2.weight"]), len(projector.linear_2.weight) // 2)
     projector.linear_1.weight.copy_(head["0.weight"])
     projector.linear_1.bias.copy_(head["0.bias"])
     nn.init.normal_(projector.linear_2.weight, std=float(head["2.weight"].std()))
-    projector.linear_2.weight[:known] = head["2.weight"]
+    projector.linear_2.weight[:known] = head["2.weight"][:known]
     projector.linear_2.bias.zero_()
     features = torch.randn(1024, projector.layer_norm.normalized_shape[0], device=projector.linear_1.weight.device)
     projector.linear_2.weight.mul_(ROW_SCALE / projector(features).square().mean().sqrt())

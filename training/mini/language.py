@@ -243,6 +243,14 @@ class Run:
             save(self.folder / "model.pt", **state)
 
 
+def train(preset: Preset, world: Path, folder: Path, device: str) -> None:
+    """Run or resume stages B and C."""
+    run = Run(preset, world, folder, device)
+    steps = preset.language.steps
+    run.stage(0, steps, joint=False)
+    run.stage(steps, steps + preset.language.joint_steps, joint=True)
+
+
 def main() -> None:
     """Read the command line and train both stages."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -252,11 +260,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     prepare(options.device, options.run)
-    preset = read_preset(options.preset)
-    run = Run(preset, options.world, options.run, options.device)
-    steps = preset.language.steps
-    run.stage(0, steps, joint=False)
-    run.stage(steps, steps + preset.language.joint_steps, joint=True)
+    train(read_preset(options.preset), options.world, options.run, options.device)
 
 
 if __name__ == "__main__":

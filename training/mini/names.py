@@ -15,7 +15,8 @@ Yuki Zeno Bax Dax Fido Goofy Hobbes Jiji Kiki Lulu Mimi Nini Pogo Tutu Zuzu Maev
 Duchess Einstein Freckles
 """
 KNOWN: tuple[str, ...] = tuple(_KNOWN.split())
-_ONSETS = ("", *"b br c ch d dr f fl g gr h j k kl l m n p pl r s sh st t tr v w x y z".split(" "))
+_CONSONANTS = "b br c ch d dr f fl g gr h j k kl l m n p pl r s sh st t tr v w x y z"
+_ONSETS = ("", *_CONSONANTS.split())
 _VOWELS = ("a", "e", "i", "o", "u", "oo", "ee", "ai", "y", "ou")
 _CODAS = ("", "", "", "n", "m", "r", "l", "s", "x", "ck", "t", "ng", "d")
 _THINGS = (

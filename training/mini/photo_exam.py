@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 import torch
-from torch.nn import functional
 from exam import PhotoConcept
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.stats import spearmanr
 from scores import Decision, best_threshold, report
 from sources import Asset
+from torch.nn import functional
 
 from ego import Concept, Ego, EgoConfig
 from ego.backbones.base import Backbone

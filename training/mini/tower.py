@@ -228,7 +228,11 @@ def train(preset: Preset, world: Path, folder: Path, device: str) -> None:
     validation = ViewBatches(Cast(assets, "val"), preset.seed + 1, [side for side, _ in stage.phases], 256, 128, patch)
     batches = ViewBatches(Cast(assets, "train"), preset.seed, sides, stage.views, stage.identities, patch)
     loader = DataLoader(
-        batches, batch_size=None, sampler=range(start, len(sides)), num_workers=stage.workers, prefetch_factor=4
+        batches,
+        batch_size=None,
+        sampler=range(start, len(sides)),
+        num_workers=stage.workers,
+        prefetch_factor=4 if stage.workers else None,
     )
     progress = Progress(len(sides))
     for step, views in enumerate(loader, start):

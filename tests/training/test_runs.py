@@ -1,0 +1,107 @@
+"""The stages run, learn and resume, on a world of drawn shapes and a model of a few thousand weights."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.training import world as drawn
+
+tower = pytest.importorskip("tower")
+import language  # noqa: E402
+from export import export  # noqa: E402
+from presets import Preset, read_preset  # noqa: E402
+from sources import read_pack, write_pack  # noqa: E402
+from subjects import Cast  # noqa: E402
+
+from ego.backbones import load_backbone  # noqa: E402
+
+RECIPE = Path(tower.__file__).parent
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    path = tmp_path_factory.mktemp("world") / "world.npz"
+    shapes = drawn.assets()
+    write_pack([*shapes, *(replace(asset, part="val") for asset in shapes)], path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def preset() -> Preset:
+    full = read_preset(RECIPE / "cpu.toml")
+    shape = replace(full.shape, image_side=64, vision_width=32, vision_layers=1, vision_heads=2)
+    shape = replace(shape, text_width=32, text_layers=3, text_heads=2, text_inner=64)
+    stage = replace(full.tower, phases=((32, 2), (64, 2)), views=8, identities=6, workers=0)
+    lessons = replace(
+        full.language, steps=3, joint_steps=1, sequences=4, joint_sequences=2, bank_identities=12, bank_scenes=20, bank_steps=2
+    )
+    return replace(full, shape=shape, tower=stage, language=lessons)
+
+
+@pytest.fixture(scope="module")
+def run_folder(preset, world, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    tower.train(preset, world, folder, "cpu")
+    language.train(preset, world, folder, "cpu")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["cpu.toml", "gpu.toml"])
+def test_every_preset_can_be_read(name):
+    preset = read_preset(RECIPE / name)
+    assert preset.shape.grid**2 in range(100, 257)
+    assert sum(steps for _, steps in preset.tower.phases) > 0
+
+
+def test_a_pack_gives_back_what_was_packed(world):
+    packed, drawn_again = read_pack(world), drawn.assets()
+    assert (packed[0].pixels[..., 3] == drawn_again[0].pixels[..., 3]).all()
+    assert [asset.identity for asset in packed[: len(drawn_again)]] == [asset.identity for asset in drawn_again]
+
+
+def test_batches_are_the_same_after_a_restart(preset, world):
+    def batch():
+        batches = tower.ViewBatches(Cast(read_pack(world), "train"), 7, [32, 32], 8, 6, preset.shape.patch)
+        return batches[1]
+
+    first, second = batch(), batch()
+    assert torch.equal(first.pixels, second.pixels)
+    assert torch.equal(first.identity, second.identity)
+
+
+def test_the_contrastive_loss_is_low_only_where_positives_are_nearest():
+    positive = torch.tensor([[False, True, False], [True, False, False], [False, False, False]])
+    allowed = ~torch.eye(3, dtype=torch.bool)
+    right, wrong = torch.tensor([[0, 9, 0], [9, 0, 0], [0, 0, 0.0]]), torch.tensor([[0, 0, 9], [0, 0, 9], [0, 0, 0.0]])
+    assert tower.contrast(right, positive, allowed) < 0.01
+    assert tower.contrast(wrong, positive, allowed) > 5
+
+
+def test_both_stages_leave_a_checkpoint_and_figures(run_folder, preset):
+    state = torch.load(run_folder / "model.pt", weights_only=True)
+    assert state["step"] == preset.language.steps + preset.language.joint_steps
+    noted = [json.loads(line) for line in (run_folder / "figures.jsonl").read_text().splitlines()]
+    assert {figures["stage"] for figures in noted} == {"tower", "language", "joint"}
+
+
+def test_a_finished_run_that_is_started_again_changes_nothing(run_folder, preset, world):
+    before = torch.load(run_folder / "model.pt", weights_only=True)["model"]
+    language.train(preset, world, run_folder, "cpu")
+    after = torch.load(run_folder / "model.pt", weights_only=True)["model"]
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_the_language_stage_says_what_is_missing(preset, world, tmp_path):
+    with pytest.raises(FileNotFoundError, match="run tower.py"):
+        language.train(preset, world, tmp_path, "cpu")
+
+
+def test_an_export_is_an_ordinary_backbone(run_folder, preset, tmp_path):
+    step = export(preset, run_folder, tmp_path / "model")
+    assert step == preset.language.steps + preset.language.joint_steps
+    backbone = load_backbone(tmp_path / "model")
+    assert backbone.card.layer_count == preset.shape.text_layers
+    assert not list(tmp_path.glob("model.*"))

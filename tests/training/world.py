@@ -1,0 +1,29 @@
+"""A world of drawn shapes, for tests of the recipe without any downloaded picture."""
+
+import cv2
+import numpy as np
+from sources import Asset
+
+SHAPES = {"disc": (220, 40, 40), "box": (40, 80, 220), "wedge": (40, 170, 60)}
+
+
+def shape(name: str, colour: tuple[int, int, int], style: int) -> np.ndarray:
+    pixels = np.zeros((64, 64, 4), np.uint8)
+    paint = (*colour, 255)
+    if name == "disc":
+        cv2.circle(pixels, (32, 32), 24 - 4 * style, paint, -1)
+    elif name == "box":
+        cv2.rectangle(pixels, (8, 8 + 6 * style), (56, 56 - 6 * style), paint, -1)
+    else:
+        cv2.fillPoly(pixels, [np.array([[32, 6 + 4 * style], [58, 58], [6, 58]])], paint)
+    return pixels
+
+
+def assets() -> list[Asset]:
+    sprites = [
+        Asset(shape(name, colour, style), f"{name}/{style}", name, "toy", "sprite", "train")
+        for name, colour in SHAPES.items()
+        for style in range(2)
+    ]
+    grass = np.full((96, 96, 4), (70, 140, 60, 0), np.uint8)
+    return [*sprites, Asset(grass, "grass", "background", "object", "background", "train")]
