@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from ego.attention import token_importance
+from ego.backbones.capabilities import TYPE_ARGUMENTS
 from ego.backbones.huggingface import HuggingFaceBackbone
 from ego.config import EgoConfig
 from ego.introduction import Reference, introduce_view
@@ -66,6 +67,13 @@ class Setting:
             if name in taken and isinstance(value, Tensor)
         }
 
+    def prompt_inputs(self, ids: Int[Tensor, "1 token"]) -> dict[str, Tensor]:
+        """Put what a model may want beside the ids: the mask, and which tokens are visual."""
+        taken = signature(self.backbone.model.forward).parameters
+        visual = (ids == self.backbone.model.config.image_token_id).long()
+        types = {name: visual for name in TYPE_ARGUMENTS if name in taken}
+        return {"input_ids": ids, "attention_mask": torch.ones_like(ids), **types}
+
     def text(self, ids: Int[Tensor, " token"]) -> str:
         """Decode an answer."""
         return str(self.tokenizer.decode(ids, skip_special_tokens=True)).strip()
@@ -89,8 +97,7 @@ def plain_generation(setting: Setting) -> Answers:
     describe, area = setting.questions
     shared = describe[:, : _common_start(describe[0], area[0])]
     prefilled = setting.backbone.model(
-        input_ids=shared,
-        attention_mask=torch.ones_like(shared),
+        **setting.prompt_inputs(shared),
         **setting.image_inputs(),
         use_cache=True,
         logits_to_keep=1,
@@ -120,7 +127,7 @@ def _eager_attention(setting: Setting, ids: Tensor, inputs: dict[str, Tensor]) -
     found = model.config._attn_implementation
     model.set_attn_implementation("eager")
     try:
-        output = model(input_ids=ids, attention_mask=torch.ones_like(ids), **inputs, output_attentions=True)
+        output = model(**setting.prompt_inputs(ids), **inputs, output_attentions=True)
     finally:
         model.set_attn_implementation(found)
     attentions: tuple[Tensor, ...] = output.attentions
@@ -134,6 +141,6 @@ def _common_start(one: Int[Tensor, " one"], other: Int[Tensor, " other"]) -> int
 
 def _generate(setting: Setting, ids: Tensor, length: int, **more: Any) -> Int[Tensor, " token"]:
     whole: Tensor = setting.backbone.model.generate(
-        input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=length, do_sample=False, **more
+        **setting.prompt_inputs(ids), max_new_tokens=length, do_sample=False, **more
     )
     return whole[0, ids.shape[1] :]
