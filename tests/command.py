@@ -33,15 +33,21 @@ def runner(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
     """Give a function that runs `ego` with the given arguments and input."""
 
     def run(*arguments: object, given: str = "") -> Done:
-        monkeypatch.setattr(sys, "argv", ["ego", *map(str, arguments)])
         monkeypatch.setattr(sys, "stdin", io.StringIO(given))
         capsys.readouterr()
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
+        code = exit_code(*map(str, arguments))
         out, err = capsys.readouterr()
         return Done(code, out, err)
 
     return run
+
+
+def exit_code(*arguments: str) -> int:
+    """Run `ego` with the given arguments and return how it ended."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["ego", *arguments])
+        try:
+            main()
+        except SystemExit as end:
+            return int(end.code or 0)
+    return 0

@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ego.cli import main
 from ego.demo.pictures import shipped_pictures
 from ego.errors import ConfigError, InputError
-from tests.command import Run, runner
+from tests.command import Run, exit_code, runner
 
 PICTURES = shipped_pictures().folder
 WORDS = "a yellow dog with a harness"
@@ -44,9 +43,7 @@ def library_with_bo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A library made once by the command itself; tests work on copies of it."""
     library = tmp_path_factory.mktemp("made-once") / "library"
     told = ["introduce", "Bo", str(PICTURES / "bo-1.jpg"), "--keywords", WORDS, "--category", "dog"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["ego", *told, "--library", str(library), "--json"])
-        main()
+    assert exit_code(*told, "--library", str(library)) == 0
     return library
 
 
@@ -346,6 +343,36 @@ def test_demo_with_half_of_what_it_needs(ego: Run, arguments: list[str]) -> None
 def test_demo_into_a_file(ego: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert ego("demo", "--out", tmp_path / "file").code == 2
+
+
+# -- bench
+
+
+def test_bench_says_how_the_ways_compare(capsys: pytest.CaptureFixture[str]) -> None:
+    from ego.bench.introduction import IntroductionBench, Rival
+    from ego.cli.bench import show
+    from ego.cli.output import Output
+
+    measured = IntroductionBench(
+        model="m",
+        visual_tokens=1024,
+        new_tokens=(24, 3),
+        same_answers=True,
+        rounds=1,
+        rivals=(
+            Rival(name="ego", seconds=1.0, extra_peak_mb=100.0),
+            Rival(name="limit", seconds=0.8, extra_peak_mb=90.0),
+            Rival(name="separate passes", seconds=3.0, extra_peak_mb=None),
+        ),
+        environment={},
+    )
+    show(measured, Output(as_json=False))
+    said = " ".join(capsys.readouterr().out.split())
+    assert "1.25x the time of the least possible" in said
+    assert "3.00x that of Ego" in said
+    assert "extra memory is unknown" in said
+    show(measured, Output(as_json=True))
+    assert '"over_limit": 1.25' in capsys.readouterr().out
 
 
 # -- the parts

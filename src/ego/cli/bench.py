@@ -42,6 +42,11 @@ def introduction(
     output = Output(as_json=as_json)
     with output.working(f"measuring, {rounds} rounds"):
         measured = bench_introduction(model, device=device, rounds=rounds)
+    show(measured, output)
+
+
+def show(measured: "IntroductionBench", output: Output) -> None:
+    """Print the table and how the ways compare."""
     figures = {name: getattr(measured, name) for name in ("over_limit", "speed_up", "memory_share")}
     output.result({**measured.model_dump(mode="json"), **figures}, _table(measured), *_verdicts(measured))
 
