@@ -33,7 +33,15 @@ def test_import_ego_is_light() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["--version"], ["introduce", "--help"], ["concepts", "--help"], ["models"], ["models", "--json"]],
+    [
+        ["--help"],
+        ["--version"],
+        ["introduce", "--help"],
+        ["concepts", "--help"],
+        ["eval", "--help"],
+        ["models"],
+        ["models", "--json"],
+    ],
     ids=" ".join,
 )
 def test_help_and_tables_are_light(arguments: list[str]) -> None:

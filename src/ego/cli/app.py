@@ -24,6 +24,8 @@ HELP = (
     "be loaded; 7 nothing to select, or the prompt does not fit; 130 interrupted. Under --json an error is a document."
 )
 
+MEASURING = "Fit and measure"
+
 app = typer.Typer(
     name="ego",
     help=HELP,
@@ -58,8 +60,8 @@ app.command()(explain)
 app.add_typer(concepts.app)
 app.command()(models)
 app.command()(demo)
-app.add_typer(bench.app)
-app.command()(calibrate)
-app.command("tune-threshold")(tune_threshold)
-app.command("eval")(evaluate)
-app.command()(report)
+app.command(rich_help_panel=MEASURING)(calibrate)
+app.command("tune-threshold", rich_help_panel=MEASURING)(tune_threshold)
+app.command("eval", rich_help_panel=MEASURING)(evaluate)
+app.command(rich_help_panel=MEASURING)(report)
+app.add_typer(bench.app, rich_help_panel=MEASURING)
