@@ -38,9 +38,9 @@ def model(tokenizer):
 def bank(model):
     cast = Cast(drawn.assets(), "train")
     encode = lambda pixels: torch.randn(len(pixels), TOKENS, SHAPE.vision_width)  # noqa: E731
-    return bank_module.build_bank(
-        cast, 0, 0, identities=12, scenes=30, side=SHAPE.image_side, grid=SHAPE.grid, encode=encode, workers=0
-    )
+    plan = bank_module.plan_bank(cast, 0, 0, 12)
+    chunks = bank_module.Chunks(cast, plan, 0, 0, 30, SHAPE.image_side, SHAPE.grid)
+    return bank_module.build_bank(chunks, encode, workers=0)
 
 
 def written(words, exchanges):
@@ -57,7 +57,11 @@ def written(words, exchanges):
     return lesson
 
 
-ASKED = [Exchange(recognition_question("Bo"), "Yes"), Exchange("What colour is Bo?", " Red."), Exchange("Where is Bo?", " No.")]
+ASKED = [
+    Exchange(recognition_question("Bo"), "Yes"),
+    Exchange("What colour is Bo?", " Red."),
+    Exchange("Where is Bo?", " No."),
+]
 
 
 def test_numbers_letters_yes_and_no_are_single_tokens(tokenizer):
@@ -77,7 +81,9 @@ def test_a_lesson_with_one_question_is_the_prompt_of_the_chat_template(tokenizer
         {"type": "image"},
         {"type": "text", "text": recognition_question("Bo")},
     ]
-    text = tokenizer.apply_chat_template([{"role": "user", "content": parts}], tokenize=False, add_generation_prompt=True)
+    text = tokenizer.apply_chat_template(
+        [{"role": "user", "content": parts}], tokenize=False, add_generation_prompt=True
+    )
     head, tail = text.rsplit("<IMG_CONTEXT>\n", 1)
     expanded = f"{head}<img>{'<IMG_CONTEXT>' * TOKENS}</img>\n{tail}Yes<|im_end|>"
     assert lesson.ids == tokenizer.encode(expanded)
@@ -121,7 +127,9 @@ def test_lessons_fit_and_name_the_owners_of_visual_tokens(bank, tokenizer):
 def test_yes_is_said_exactly_of_what_the_picture_shows(bank, tokenizer):
     teacher = Teacher(bank, Words(tokenizer), length=400, tokens=TOKENS)
     rng = np.random.default_rng(1)
-    answers = [e.answer for _ in range(60) for _, _, e in teacher.lesson(rng, 1.0).answered if e.question.startswith("Is ")]
+    answers = [
+        e.answer for _ in range(60) for _, _, e in teacher.lesson(rng, 1.0).answered if e.question.startswith("Is ")
+    ]
     assert 0.25 < answers.count("Yes") / (answers.count("Yes") + answers.count("No")) < 0.75
 
 

@@ -36,7 +36,15 @@ def preset() -> Preset:
     shape = replace(shape, text_width=32, text_layers=3, text_heads=2, text_inner=64)
     stage = replace(full.tower, phases=((32, 2), (64, 2)), views=8, identities=6, workers=0)
     lessons = replace(
-        full.language, steps=3, joint_steps=1, sequences=4, joint_sequences=2, bank_identities=12, bank_scenes=20, bank_steps=2
+        full.language,
+        steps=3,
+        joint_steps=1,
+        sequences=4,
+        joint_sequences=2,
+        bank_identities=12,
+        bank_scenes=20,
+        bank_steps=2,
+        workers=0,
     )
     return replace(full, shape=shape, tower=stage, language=lessons)
 

@@ -29,7 +29,9 @@ def test_training_photos_are_free_and_every_group_keeps_unseen_concepts(data):
     used = [asset.identity for asset in coco_photos(data, free=True)]
     assert {licence[identity] for identity in used if identity in licence} <= splits.COCO_FREE_LICENSES
     taught = {asset.identity for asset in concept_photos(data)}
-    concepts = [c for c in json.loads((data / "concepts/concepts.json").read_text())["concepts"] if c["dataset"] == "dreambooth"]
+    concepts = [
+        c for c in json.loads((data / "concepts/concepts.json").read_text())["concepts"] if c["dataset"] == "dreambooth"
+    ]
     assert len(taught) <= len(concepts) / 2
     for group in ("dog", "plush", "vessel", "shoe", "toy"):
         assert any(c["group"] == group and c["id"] not in taught for c in concepts)

@@ -47,7 +47,9 @@ def test_a_picture_is_the_same_for_the_same_seed(cast):
 
 def test_cover_measures_the_area_of_a_lone_box(cast):
     box = Subject(next(t for t, members in enumerate(cast.things) if members[0].identity == "box/0"), 0)
-    shares = [render(np.random.default_rng(seed), cast, [box], [CENTRE], side=96, grid=6).cover.mean() for seed in range(20)]
+    shares = [
+        render(np.random.default_rng(seed), cast, [box], [CENTRE], side=96, grid=6).cover.mean() for seed in range(20)
+    ]
     assert np.median(shares) == pytest.approx(0.6**2, rel=0.15)
 
 

@@ -20,6 +20,7 @@ CHUNK = 64
 REFERENCES = 2
 LEAST_VISIBLE = 0.35
 LEAST_TOKENS = 1.0
+LEAST_INTRODUCED = 3.0
 PHOTO_SHARE, TEXTURE_SHARE = 0.3, 0.12
 
 
@@ -171,38 +172,23 @@ def looks(cast: Cast, plan: Plan) -> tuple[Look, ...]:
     return tuple(told)
 
 
-def assemble(cast: Cast, plan: Plan, pixels: Tensor, features: Tensor, shown: list[Shown]) -> Bank:
-    """Sort the rendered pictures into references and scenes."""
-    count = len(plan.subjects) * REFERENCES
-    references = tuple(
-        tuple(
-            view
-            for view in shown[first : first + REFERENCES]
-            if view.sightings[0].is_clear and view.sightings[0].cover.sum() > 3
-        )
-        for first in range(0, count, REFERENCES)
-    )
-    return Bank(pixels, features, references, tuple(shown[count:]), looks(cast, plan), plan.groups)
-
-
-def build_bank(
-    cast: Cast,
-    seed: int,
-    epoch: int,
-    *,
-    identities: int,
-    scenes: int,
-    side: int,
-    grid: int,
-    encode: Callable[[Tensor], Tensor],
-    workers: int,
-) -> Bank:
-    """Render and encode a bank; the same one for the same seed and epoch."""
-    plan = plan_bank(cast, seed, epoch, identities)
-    chunks = Chunks(cast, plan, seed, epoch, scenes, side, grid)
+def build_bank(chunks: Chunks, encode: Callable[[Tensor], Tensor], workers: int) -> Bank:
+    """Render and encode a bank, and sort it into references and scenes."""
     pixels, features, shown = [], [], []
     for pictures, facts in render_bank(chunks, workers):
         pixels.append(pictures)
         features.append(encode(pictures))
         shown += facts
-    return assemble(cast, plan, torch.cat(pixels), torch.cat(features), shown)
+    references = tuple(
+        tuple(view for view in shown[first : first + REFERENCES] if _introduces(view))
+        for first in range(0, chunks.references, REFERENCES)
+    )
+    scenes = tuple(shown[chunks.references :])
+    told = looks(chunks.cast, chunks.plan)
+    return Bank(torch.cat(pixels), torch.cat(features), references, scenes, told, chunks.plan.groups)
+
+
+def _introduces(view: Shown) -> bool:
+    """Tell whether enough of the main subject can be seen to remember it."""
+    main = view.sightings[0]
+    return main.is_clear and float(main.cover.sum()) > LEAST_INTRODUCED

@@ -1,6 +1,6 @@
 """Write a checkpoint as an ordinary Hugging Face model folder.
 
-    python export.py --preset cpu.toml --run FOLDER --to FOLDER
+    python export.py --preset cpu.toml --folder FOLDER --to FOLDER
 
 Weights are bfloat16. The folder is written beside its place and moved there in the end, so that nobody reads half
 of it.
@@ -91,10 +91,10 @@ def main() -> None:
     """Read the command line and export."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", type=Path, required=True)
-    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--to", type=Path, required=True)
     options = parser.parse_args()
-    step = export(read_preset(options.preset), options.run, options.to)
+    step = export(read_preset(options.preset), options.folder, options.to)
     size = (options.to / "model.safetensors").stat().st_size / 1e6
     print(f"{options.to}: step {step}, {size:.1f} MB of weights")
 

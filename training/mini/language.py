@@ -1,24 +1,24 @@
 """Stages B and C: teach the language part to match, name and answer over a frozen tower, then train all together.
 
-python language.py --preset cpu.toml --world WORLD.npz --run FOLDER [--device cuda]      # after tower.py, same folder
+python language.py --preset cpu.toml --world WORLD.npz --folder FOLDER [--device cuda]      # after tower.py, same folder
 """
 
 import argparse
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from architecture import build_model
-from bank import Bank, build_bank
+from bank import Bank, Chunks, build_bank, plan_bank
 from beginnings import begin
 from checks import check
 from collate import Batch, collate
+from crew import ALONE, Crew, join_crew
 from lessons import Teacher, Words
 from machine import LOGGER, Progress, half_precision, load, note, optimizer, prepare, save, set_rate
-from presets import LanguageStage, Preset, read_preset
+from presets import Preset, read_preset
 from sources import read_pack
 from subjects import Cast
 from torch import Tensor, nn
@@ -31,6 +31,7 @@ CHECK_STEPS = 200
 SAVE_STEPS = 100
 JOINT_TOWER_FACTOR = 0.5
 VALIDATION_IDENTITIES, VALIDATION_SCENES = 256, 300
+RANK_SEED = 1000
 
 
 def encode(model: InternVLForConditionalGeneration, pixels: Tensor) -> Tensor:
@@ -81,42 +82,27 @@ class Banks:
         self.preset, self.cast, self.model, self.device = preset, cast, model, device
         self.epoch = -1
 
-    def encoder(self) -> Callable[[Tensor], Tensor]:
-        """Give a function that encodes a chunk of pictures with the model as it is now."""
-
-        @torch.no_grad()
-        def run(pixels: Tensor) -> Tensor:
-            with half_precision(self.device):
-                return torch.cat(
-                    [encode(self.model, part.to(self.device)) for part in pixels.split(ENCODE_BATCH)]
-                ).bfloat16()
-
-        return run
+    @torch.no_grad()
+    def _encode(self, pixels: Tensor) -> Tensor:
+        with half_precision(self.device):
+            parts = [encode(self.model, part.to(self.device)) for part in pixels.split(ENCODE_BATCH)]
+        return torch.cat(parts).bfloat16()
 
     def build(self, seed: int, epoch: int, identities: int, scenes: int) -> Bank:
         """Render and encode one bank."""
-        shape, workers = self.preset.shape, self.preset.tower.workers
-        return build_bank(
-            self.cast,
-            seed,
-            epoch,
-            identities=identities,
-            scenes=scenes,
-            side=shape.image_side,
-            grid=shape.grid,
-            encode=self.encoder(),
-            workers=workers,
-        )
+        shape = self.preset.shape
+        plan = plan_bank(self.cast, seed, epoch, identities)
+        chunks = Chunks(self.cast, plan, seed, epoch, scenes, shape.image_side, shape.grid)
+        return build_bank(chunks, self._encode, self.preset.language.workers)
 
-    def at(self, step: int) -> Bank:
-        """Give the bank of a step."""
-        epoch = step // self.preset.language.bank_steps
+    def at(self, step: int, rank: int) -> Bank:
+        """Give the bank of a step; every process of a crew has banks of its own."""
+        stage = self.preset.language
+        epoch = step // stage.bank_steps
         if epoch != self.epoch:
-            stage = self.preset.language
-            self.current, self.epoch = (
-                self.build(self.preset.seed, epoch, stage.bank_identities, stage.bank_scenes),
-                epoch,
-            )
+            seed = self.preset.seed + rank * RANK_SEED
+            self.current = self.build(seed, epoch, stage.bank_identities, stage.bank_scenes)
+            self.epoch = epoch
             LOGGER.info("bank %d: %d pictures", epoch, len(self.current.pixels))
         return self.current
 
@@ -133,33 +119,23 @@ def used_features(
     return bank.features[used.to(bank.features.device)].to(device), moved
 
 
-def draw(bank: Bank, words: Words, preset: Preset, step: int, count: int, padding: int) -> Batch:
-    """Write the lessons of one step; the same for the same seed and step."""
-    stage = preset.language
-    rng = np.random.default_rng([preset.seed, 2, step])
-    teacher = Teacher(bank, words, stage.length, preset.shape.grid**2)
-    progress = min(1.0, step / stage.steps)
-    return collate([teacher.lesson(rng, progress) for _ in range(count)], padding)
-
-
 def groups(model: InternVLForConditionalGeneration, joint: bool) -> list[dict[str, Any]]:
     """List what is trained: the language part and projector, in the joint stage also the tower, more slowly."""
     tower = set(map(id, model.model.vision_tower.parameters()))
     rest = [parameter for parameter in model.parameters() if id(parameter) not in tower]
     own = [{"params": rest, "factor": 1.0}]
-    return (
-        [*own, {"params": list(model.model.vision_tower.parameters()), "factor": JOINT_TOWER_FACTOR}] if joint else own
-    )
+    slower = {"params": list(model.model.vision_tower.parameters()), "factor": JOINT_TOWER_FACTOR}
+    return [*own, slower] if joint else own
 
 
 class Run:
     """One training run: model, data, where it stands."""
 
-    def __init__(self, preset: Preset, world: Path, folder: Path, device: str) -> None:
+    def __init__(self, preset: Preset, world: Path, folder: Path, device: str, crew: Crew) -> None:
         """Load the tower of stage A, and the state of an earlier run if there is one."""
         torch.manual_seed(preset.seed)
         assets = read_pack(world)
-        self.preset, self.folder, self.device = preset, folder, device
+        self.preset, self.folder, self.device, self.crew = preset, folder, device, crew
         self.tokenizer = run_tokenizer(folder, preset.shape.vocabulary, preset.seed)
         self.words = Words(self.tokenizer)
         self.model = build_model(preset.shape, self.tokenizer).to(device)
@@ -176,33 +152,45 @@ class Run:
             return
         tower = load(self.folder / "tower.pt", self.device)
         if tower is None:
-            raise FileNotFoundError(f"no tower.pt in {self.folder}; run tower.py with the same --run first")
+            raise FileNotFoundError(f"no tower.pt in {self.folder}; run tower.py with the same --folder first")
         begin(self.model, tower)
 
     def stage(self, first: int, last: int, *, joint: bool) -> None:
         """Train the steps first..last - 1."""
-        settings: LanguageStage = self.preset.language
-        rate, count = (settings.joint_rate, settings.joint_sequences) if joint else (settings.rate, settings.sequences)
+        settings = self.preset.language
+        rate = settings.joint_rate if joint else settings.rate
         optimiser = optimizer(groups(self.model, joint), rate)
-        start = first
-        if self.state and self.state["step"] > first:
-            start = self.state["step"]
-            if start < last and self.state["joint"] == joint:
-                optimiser.load_state_dict(self.state["optimiser"])
+        start = self._resume(optimiser, first, last, joint)
         progress = Progress(last)
         with ThreadPoolExecutor(1) as pool:
-            ahead = None
+            ahead: Future[Batch] | None = None
             for step in range(start, last):
-                bank = self.banks.at(step)
-                batch = ahead.result() if ahead else self._draw(bank, step, count)
+                bank = self.banks.at(step, self.crew.rank)
+                batch = ahead.result() if ahead else self.draw(bank, step, joint)
                 same_bank = (step + 1) // settings.bank_steps == self.banks.epoch and step + 1 < last
-                ahead = pool.submit(self._draw, bank, step + 1, count) if same_bank else None
+                ahead = pool.submit(self.draw, bank, step + 1, joint) if same_bank else None
                 set_rate(optimiser, rate, step - first, last - first)
-                progress(step, self._step(optimiser, bank, batch, joint))
-                self._keep(optimiser, step, last, joint)
+                parts = self._step(optimiser, bank, batch, joint)
+                if self.crew.leads:
+                    progress(step, parts)
+                    self._keep(optimiser, step, last, joint)
 
-    def _draw(self, bank: Bank, step: int, count: int) -> Batch:
-        return draw(bank, self.words, self.preset, step, count, self.tokenizer.pad_token_id)
+    def _resume(self, optimiser: torch.optim.Optimizer, first: int, last: int, joint: bool) -> int:
+        if not self.state or self.state["step"] <= first:
+            return first
+        if self.state["step"] < last and self.state["joint"] == joint:
+            optimiser.load_state_dict(self.state["optimiser"])
+        LOGGER.info("resumed at step %d", self.state["step"])
+        return int(self.state["step"])
+
+    def draw(self, bank: Bank, step: int, joint: bool) -> Batch:
+        """Write this process's lessons of one step; the same for the same seed, step and process."""
+        stage = self.preset.language
+        rng = np.random.default_rng([self.preset.seed, 2, step, self.crew.rank])
+        teacher = Teacher(bank, self.words, stage.length, self.preset.shape.grid**2)
+        count = (stage.joint_sequences if joint else stage.sequences) // self.crew.size
+        progress = min(1.0, step / stage.steps)
+        return collate([teacher.lesson(rng, progress) for _ in range(count)], self.tokenizer.pad_token_id)
 
     def _step(self, optimiser: torch.optim.Optimizer, bank: Bank, batch: Batch, joint: bool) -> dict[str, float]:
         with half_precision(self.device):
@@ -210,6 +198,7 @@ class Run:
             parts = losses(self.model, moved, features)
         optimiser.zero_grad(set_to_none=True)
         torch.stack(list(parts.values())).sum().backward()
+        self.crew.share_gradients(self.model.parameters())
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         optimiser.step()
         return {name: part.item() for name, part in parts.items()}
@@ -220,32 +209,30 @@ class Run:
         with half_precision(self.device):
             features, moved = used_features(self.model, bank, batch, self.device, joint=False)
             inner, last = hidden_states(self.model, moved, features)
-            answers = (
-                self.model.lm_head(last[moved.targets[:, 0], moved.targets[:, 1]]).argmax(-1) == moved.targets[:, 2]
-            )
-            owners = self.model.lm_head(inner[moved.owners[:, 0], moved.owners[:, 1]]).argmax(-1) == moved.owners[:, 2]
+            answers = predicted(self.model, last, moved.targets)
+            owners = predicted(self.model, inner, moved.owners)
         return answers.tolist(), owners[moved.owners[:, 2] != self.words.nothing].tolist()
 
     def _keep(self, optimiser: torch.optim.Optimizer, step: int, last: int, joint: bool) -> None:
         if (step + 1) % CHECK_STEPS == 0 or step + 1 == last:
             if self.validation is None or joint:
-                self.validation = self.validation_banks.build(
-                    self.preset.seed + 1, 0, VALIDATION_IDENTITIES, VALIDATION_SCENES
-                )
-            note(self.folder, stage="joint" if joint else "language", step=step + 1, **check(self, self.validation))
+                size = (VALIDATION_IDENTITIES, VALIDATION_SCENES)
+                self.validation = self.validation_banks.build(self.preset.seed + 1, 0, *size)
+            figures = check(self, self.validation)
+            note(self.folder, stage="joint" if joint else "language", step=step + 1, **figures)
         if (step + 1) % SAVE_STEPS == 0 or step + 1 == last:
-            state = {
-                "model": self.model.state_dict(),
-                "optimiser": optimiser.state_dict(),
-                "step": step + 1,
-                "joint": joint,
-            }
-            save(self.folder / "model.pt", **state)
+            state = {"model": self.model.state_dict(), "optimiser": optimiser.state_dict()}
+            save(self.folder / "model.pt", **state, step=step + 1, joint=joint)
 
 
-def train(preset: Preset, world: Path, folder: Path, device: str) -> None:
+def predicted(model: InternVLForConditionalGeneration, hidden: Tensor, wanted: Tensor) -> Tensor:
+    """Tell where the likeliest token is the wanted one."""
+    return model.lm_head(hidden[wanted[:, 0], wanted[:, 1]]).argmax(-1) == wanted[:, 2]
+
+
+def train(preset: Preset, world: Path, folder: Path, device: str, crew: Crew = ALONE) -> None:
     """Run or resume stages B and C."""
-    run = Run(preset, world, folder, device)
+    run = Run(preset, world, folder, device, crew)
     steps = preset.language.steps
     run.stage(0, steps, joint=False)
     run.stage(steps, steps + preset.language.joint_steps, joint=True)
@@ -256,11 +243,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", type=Path, required=True)
     parser.add_argument("--world", type=Path, required=True)
-    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
-    prepare(options.device, options.run)
-    train(read_preset(options.preset), options.world, options.run, options.device)
+    prepare(options.device, options.folder)
+    train(read_preset(options.preset), options.world, options.folder, options.device, join_crew())
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ class TowerStage:
 
 @dataclass(frozen=True)
 class LanguageStage:
-    """Stages B and C: steps, sequences per step, rates, size and refresh of the bank of encoded pictures."""
+    """Stages B and C: steps, sequences per step, rates, the bank of encoded pictures, lesson length, renderers."""
 
     steps: int
     joint_steps: int
@@ -51,6 +51,7 @@ class LanguageStage:
     bank_scenes: int
     bank_steps: int
     length: int
+    workers: int
 
 
 @dataclass(frozen=True)

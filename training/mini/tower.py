@@ -1,6 +1,6 @@
 """Stage A: teach the vision tower identity by contrast between views, and what is to be said by extra heads.
 
-python tower.py --preset cpu.toml --world WORLD.npz --run FOLDER [--device cuda]
+python tower.py --preset cpu.toml --world WORLD.npz --folder FOLDER [--device cuda]
 """
 
 import argparse
@@ -256,11 +256,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", type=Path, required=True)
     parser.add_argument("--world", type=Path, required=True)
-    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
-    prepare(options.device, options.run)
-    train(read_preset(options.preset), options.world, options.run, options.device)
+    prepare(options.device, options.folder)
+    train(read_preset(options.preset), options.world, options.folder, options.device)
 
 
 if __name__ == "__main__":
