@@ -103,7 +103,7 @@ def test_a_finished_run_that_is_started_again_changes_nothing(run_folder, preset
 
 
 def test_the_language_stage_says_what_is_missing(preset, world, tmp_path):
-    with pytest.raises(FileNotFoundError, match="run tower.py"):
+    with pytest.raises(FileNotFoundError, match=r"run tower\.py"):
         language.train(preset, world, tmp_path, "cpu")
 
 

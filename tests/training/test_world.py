@@ -17,8 +17,9 @@ def cast():
 
 def test_pure_colours_get_their_names():
     pure = {
-        "red": (220, 30, 30), "blue": (30, 60, 220), "green": (40, 170, 60), "yellow": (240, 220, 40), "white": (250, 250, 250),
-        "black": (10, 10, 10), "grey": (120, 120, 120), "orange": (245, 140, 20), "brown": (110, 65, 25),
+        "red": (220, 30, 30), "blue": (30, 60, 220), "green": (40, 170, 60), "yellow": (240, 220, 40),
+        "white": (250, 250, 250), "black": (10, 10, 10), "grey": (120, 120, 120), "orange": (245, 140, 20),
+        "brown": (110, 65, 25),
     }  # fmt: skip
     named = colours.name_pixels(np.array(list(pure.values()), np.uint8))
     assert [colours.COLOURS[index] for index in named] == list(pure)
