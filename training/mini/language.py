@@ -1,6 +1,6 @@
 """Stages B and C: teach the language part to match, name and answer over a frozen tower, then train all together.
 
-python language.py --preset cpu.toml --world WORLD.npz --folder FOLDER [--device cuda]      # after tower.py, same folder
+python language.py --preset cpu.toml --world WORLD.npz --folder FOLDER [--device cuda]  # after tower.py, same folder
 """
 
 import argparse

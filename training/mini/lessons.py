@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
-from bank import Bank, Shown
+from bank import Bank, Shown, Sighting
 from names import random_names
 from transformers import PreTrainedTokenizerFast
 from vocabulary import IMAGE, IMAGE_END, IMAGE_START, NOTHING, TURN_END, TURN_START
@@ -144,7 +144,9 @@ class Teacher:
     def _introduce(self, lesson: Lesson, rng: np.random.Generator) -> None:
         view = self._reference(rng, int(rng.choice(self.known)))
         main = view.sightings[0]
+        first = len(lesson.ids) + 1
         lesson.show([(view.index, range(self.tokens))])
+        self._mark_main(lesson, main, first)
         asked = about_reference(rng, self.bank.looks[main.member], float(main.cover.mean()))
         rest = [asked[index] for index in 2 + rng.permutation(len(asked) - 2)]
         told = Exchange(
@@ -232,15 +234,23 @@ class Teacher:
             scores, count = cover + rng.normal(0, 0.35, self.tokens), rng.integers(4, 41)
         return np.sort(np.argsort(-scores)[: min(int(count), most)])
 
+    def _mark_main(self, lesson: Lesson, main: Sighting, first: int) -> None:
+        """At each visual token of a reference, ask for the colour of the main subject it shows, or for nothing."""
+        colour = self.words.encode(f" {self.bank.looks[main.member].colours[0]}")[0]
+        self._mark(lesson, np.where(main.cover > CLEAR_COVER, colour, self.words.nothing), first)
+
     def _name_owners(self, lesson: Lesson, scene: Shown, concepts: Sequence[Remembered], first: int) -> None:
         """At each visual token of the picture, ask for the name of the remembered subject it shows, or for nothing."""
         owner = np.full(self.tokens, self.words.nothing)
         for concept in concepts:
             if concept.place >= 0:
                 owner[scene.sightings[concept.place].cover > CLEAR_COVER] = self.words.encode(f" {concept.name}")[0]
+        self._mark(lesson, owner, first)
+
+    def _mark(self, lesson: Lesson, wanted: np.ndarray, first: int) -> None:
+        nothing = self.words.nothing
         lesson.owners += [
-            (first + token, int(name), NOTHING_WEIGHT if name == self.words.nothing else 1.0)
-            for token, name in enumerate(owner)
+            (first + token, int(word), NOTHING_WEIGHT if word == nothing else 1.0) for token, word in enumerate(wanted)
         ]
 
     def _item(self, scene: Shown, concept: Remembered) -> Item | None:
