@@ -179,7 +179,7 @@ class HuggingFaceBackbone:
     def _describe(self, model_id: str) -> ModelCard:
         return ModelCard(
             model_id=model_id,
-            family="unknown" if self._family.name == "unknown" else self._family.name,
+            family=self._family.name,
             attention_layers=self._can.attention_layers,
             layer_count=self._can.layer_count,
             dim=self._can.dim,
