@@ -267,6 +267,12 @@ def test_half_a_line_is_cut_off_and_the_last_of_two_counts(tmp_path: Path) -> No
     assert [(line.sample, line.text) for line in again] == [("1", "new"), ("2", "")]
 
 
+def test_answers_may_hold_any_character(tmp_path: Path) -> None:
+    lines, text = Lines(tmp_path / "records.jsonl", Record), "a\u2028b\x85c\nd\re 🐶"
+    lines.append(record("1", text=text))
+    assert [line.text for line in Lines(lines.path, Record)] == [text]
+
+
 def test_introductions_have_their_own_keys(tmp_path: Path) -> None:
     lines = Lines(tmp_path / "i.jsonl", Introduction)
     lines.append(Introduction(method="m", views=1, subject="bo", tokens=3))

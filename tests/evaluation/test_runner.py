@@ -9,11 +9,13 @@ from ego.concept import Concept
 from ego.config import EgoConfig
 from ego.errors import ConfigError, DatasetError
 from ego.evaluation.manifest import Manifest
+from ego.evaluation.methods.memories import MemoryMethod
 from ego.evaluation.plan import Scope, plan, spread
 from ego.evaluation.records import Introduction, Lines, Record
 from ego.evaluation.report import write_report
 from ego.evaluation.report.results import load_results
 from ego.evaluation.runner import Runner, Step, choice_question
+from ego.media import read_image
 from ego.personalizer import Ego
 
 CONFIG = EgoConfig(description_tokens=6, answer_tokens=6, caption_tokens=6, area_tokens=2)
@@ -96,6 +98,15 @@ def test_all_concepts_known_at_once(backbone: Backbone, manifest: Manifest, tmp_
     alone, together = records(tmp_path / "sample"), records(tmp_path / "all")
     assert len(alone) == len(together) == 3
     assert all(b.context_tokens > a.context_tokens for a, b in zip(alone, together, strict=True))
+
+
+def test_concepts_that_do_not_fit_are_left_out_as_by_the_library(backbone: Backbone, manifest: Manifest) -> None:
+    method = MemoryMethod(backbone, CONFIG.model_copy(update={"context_budget": 5, "dynamic_size": False}))
+    pictures = {key: read_image(Path(manifest.root) / f"{key}/refs/0.png") for key in ("bo", "rex", "cup")}
+    known = [method.introduce(manifest.subject(key), [picture]) for key, picture in pictures.items()]
+    replies = [method.recognize([pictures["rex"]], profile, known) for profile in known]
+    assert [reply.context_tokens > 0 for reply in replies] == [False, True, False]  # 4 tokens each: one fits
+    assert [replies[0].text, replies[0].probability] == ["No", 0.0]
 
 
 def test_limit_takes_whole_scenes_spread_over_the_data_set(manifest: Manifest) -> None:

@@ -64,7 +64,7 @@ def judge_answers(out: Path, judge: Judge, on_verdict: Callable[[Judgement], Non
     lines = Lines(out / "judgements.jsonl", Judgement)
     done = {line.key for line in lines}
     for record in results.records:
-        verdict = Judgement(of=record.key, judge=judge.model, right=None)
+        verdict = Judgement(of=record.key, judge=judge.model)
         if record.sample in questions and verdict.key not in done:
             sample = questions[record.sample]
             words = {"question": sample.question, "reference": sample.answer}

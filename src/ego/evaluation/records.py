@@ -92,7 +92,7 @@ class Judgement(BaseModel):
 
     of: str
     judge: str
-    right: bool | None
+    right: bool | None = None
 
     @property
     def key(self) -> str:
@@ -125,7 +125,7 @@ class Lines(Generic[Line]):
 
     def _read(self) -> Iterator[Line]:
         if self.path.exists():
-            for text in self.path.read_text(encoding="utf-8").splitlines():
+            for text in self.path.read_text(encoding="utf-8").split("\n")[:-1]:  # answers may hold other line ends
                 yield self._kind.model_validate_json(text)
 
 

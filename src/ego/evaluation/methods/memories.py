@@ -27,13 +27,15 @@ from ego.prompt import (
     query_prompt,
     recognition_question,
 )
+from ego.similarity_filter import shortlist
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class MemoryProfile(Profile):
-    """A memory, as parts of a prompt."""
+    """A memory, as parts of a prompt; `memory` is what the similarity filter compares, if rows are in the parts."""
 
     parts: tuple[Part, ...]
+    memory: ConceptMemory | None = None
 
 
 class MemoryMethod(Method[MemoryProfile]):
@@ -60,19 +62,28 @@ class MemoryMethod(Method[MemoryProfile]):
         except SelectionError as error:
             return _nothing(subject, f"failed: {error}", failed=True)
         parts = (*self._row_parts(memory), Text(self._sentence(memory)))
-        tokens = len(memory.tokens) if self.rows else 0
-        return MemoryProfile(key=subject.key, name=subject.name, tokens=tokens, story=_story(memory), parts=parts)
+        return MemoryProfile(
+            key=subject.key,
+            name=subject.name,
+            tokens=len(memory.tokens) if self.rows else 0,
+            story=_story(memory),
+            parts=parts,
+            memory=memory if self.rows else None,
+        )
 
     def recognize(self, pictures: Sequence[LoadedImage], asked: MemoryProfile, known: Sequence[MemoryProfile]) -> Reply:
-        """Ask about one subject."""
-        parts, shared = self._parts(pictures, recognition_question(asked.name), known)
+        """Ask about one subject; one that the similarity filter left out is not there."""
+        kept = self._fitting(pictures, known)
+        if asked not in kept:
+            return Reply("No", context_tokens=0, probability=0.0)
+        parts, shared = self._parts(pictures, recognition_question(asked.name), kept)
         return self.respondent.yes_or_no(parts, shared=shared)
 
     def ask(
         self, pictures: Sequence[LoadedImage], question: str, known: Sequence[MemoryProfile], *, max_new_tokens: int
     ) -> Reply:
         """Ask anything."""
-        parts, shared = self._parts(pictures, question, known)
+        parts, shared = self._parts(pictures, question, self._fitting(pictures, known))
         return self.respondent.say(parts, max_new_tokens=max_new_tokens, shared=shared)
 
     def caption(self, pictures: Sequence[LoadedImage], known: Sequence[MemoryProfile], *, max_new_tokens: int) -> Reply:
@@ -87,6 +98,13 @@ class MemoryMethod(Method[MemoryProfile]):
         if not self.words:
             return f"This is {memory.name}.\n"
         return f"This is {memory.name}: {' '.join(view.description for view in memory.views)}\n"
+
+    def _fitting(self, pictures: Sequence[LoadedImage], known: Sequence[MemoryProfile]) -> list[MemoryProfile]:
+        """Leave out the memories least like the pictures where all together exceed the context budget."""
+        memories = [profile.memory for profile in known if profile.memory is not None]
+        images = [self.respondent.encode(picture) for picture in pictures]
+        kept = shortlist(memories, images, self._personal.config.context_budget).kept
+        return [profile for profile in known if profile.memory is None or profile.memory in kept]
 
     def _parts(
         self, pictures: Sequence[LoadedImage], question: str, known: Sequence[MemoryProfile]

@@ -77,16 +77,21 @@ class Results:
 
     def answered(self, cell: Cell, task: str, kind: str, split: str | None = None) -> list[tuple[Sample, Record]]:
         """Pairs of sample and record of one cell, in the order of the manifest."""
-        mine: dict[str, list[Record]] = {}
-        for record in self.records:
-            if (record.method, record.views) == (cell.method, cell.views):
-                mine.setdefault(record.sample, []).append(record)
+        mine = self._by_cell.get(cell, {})
         return [
             (sample, record)
             for sample in self.manifest.samples
             if (task_of(sample), sample.kind) == (task, kind) and split in (None, sample.split)
             for record in sorted(mine.get(sample.id, []), key=lambda record: record.swapped)
         ]
+
+    @cached_property
+    def _by_cell(self) -> dict[Cell, dict[str, list[Record]]]:
+        grouped: dict[Cell, dict[str, list[Record]]] = {}
+        for record in self.records:
+            mine = grouped.setdefault(Cell(record.method, record.views), {})
+            mine.setdefault(record.sample, []).append(record)
+        return grouped
 
     def scorer(self, kind: str) -> Scorer:
         """Choose how a kind of question is scored."""

@@ -1,0 +1,112 @@
+"""`ego eval | report | calibrate | tune-threshold` as a user types them, on a model in miniature."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ego.evaluation.records import Lines, Record
+from tests.backbones.tiny import picture
+from tests.command import Run, runner
+from tests.evaluation.trees import put_json
+
+
+@pytest.fixture
+def ego(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny_model: Path) -> Run:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("EGO_MODEL", str(tiny_model))
+    monkeypatch.setenv("EGO_DEVICE", "cpu")
+    (tmp_path / "config/ego").mkdir(parents=True)
+    (tmp_path / "config/ego/config.toml").write_text("[method]\ndescription_tokens = 6\ncaption_tokens = 6\n")
+    return runner(monkeypatch, capsys)
+
+
+def test_eval_and_report(ego: Run, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "results"
+    wanted = ("--task", "recognition", "--task", "caption", "--method", "none,ego", "--limit", "2", "--neutral-names")
+    done = ego("eval", "folder", photos, *wanted, "--out", out, "--json")
+    assert done.code == 0, done.err
+    assert done.document["run"]["methods"] == ["none", "ego"]
+    assert len(list(Lines(out / "records.jsonl", Record))) == 2 * (2 * 3 + 2)
+    assert '"name": "Aero"' in (out / "manifest.json").read_text()
+    shown = ego("report", out, "--against", "none")
+    assert shown.code == 0, shown.err
+    assert "| ego, 1 view |" in shown.out
+    assert (out / "report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--method", "egoo"), "no method 'egoo'"),
+        (("--views", "one"), "--views is 'one'"),
+        (("--known", "some"), "choose sample or all"),
+        (("--task", "video"), "no questions for"),
+    ],
+)
+def test_wrong_use_says_what_is_wrong(
+    ego: Run, photos: Path, tmp_path: Path, arguments: tuple[str, str], message: str
+) -> None:
+    done = ego("eval", "folder", photos, *arguments, "--out", tmp_path / "results")
+    assert done.code == 2
+    assert message in done.err
+
+
+def test_a_killed_run_continues_to_the_same_report(ego: Run, photos: Path, tmp_path: Path) -> None:
+    """SIGKILL in the middle, in a process of its own; then the same command again."""
+    wanted = ["eval", "folder", str(photos), "--task", "recognition", "--method", "none,ego"]
+    command = [sys.executable, "-c", "from ego.cli import main; main()", *wanted, "--out", str(tmp_path / "killed")]
+    running = subprocess.Popen(command, env=os.environ.copy(), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    records = tmp_path / "killed/records.jsonl"
+    while running.poll() is None and (not records.exists() or records.read_bytes().count(b"\n") < 5):
+        time.sleep(0.01)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    assert ego(*wanted, "--out", tmp_path / "killed").code == 0
+    assert ego(*wanted, "--out", tmp_path / "whole").code == 0
+    assert records.read_bytes() == (tmp_path / "whole/records.jsonl").read_bytes()
+
+
+def test_calibrate_saves_what_ego_then_reads(ego: Run, tmp_path: Path) -> None:
+    images = tmp_path / "coco"
+    images.mkdir()
+    entries, files = [], []
+    for number in range(1, 5):
+        picture(seed=number).save(images / f"{number}.png")
+        files.append({"id": number, "width": 160, "height": 96, "file_name": f"{number}.png"})
+        square = {"segmentation": [[20, 20, 80, 20, 80, 80, 20, 80]], "area": 3600, "bbox": [20, 20, 60, 60]}
+        entries.append({"id": number, "image_id": number, "category_id": 1, "iscrowd": 0, **square})
+    put_json(images / "a.json", {"images": files, "annotations": entries, "categories": [{"id": 1, "name": "dog"}]})
+    out = tmp_path / "calibration"
+    wanted = ("--images", images, "--annotations", images / "a.json", "--held-out", "0.25", "--out", out)
+    done = ego("calibrate", *wanted, "--json")
+    assert done.code == 0, done.err
+    assert set(done.document["held_out"]) == {"calibrated", "depth band", "all layers"}
+    assert Path(done.document["saved"]).is_relative_to(tmp_path / "data")
+    introduced = ego("introduce", "Bo", images / "1.png", "--json")
+    assert introduced.document["views"][0]["layers"] == done.document["layers"]
+    assert "not calibrated" not in introduced.err
+
+
+def test_tune_threshold(ego: Run, tmp_path: Path) -> None:
+    for name in ("bo", "street", "park"):
+        picture(seed=len(name)).save(tmp_path / f"{name}.png")
+    assert ego("introduce", "Bo", tmp_path / "bo.png", "--keywords", "dog").code == 0
+    done = ego("tune-threshold", "--negatives", tmp_path / "street.png", "--json")
+    seen = ego("recognize", tmp_path / "street.png", "--json")
+    assert done.document["threshold"] == pytest.approx(seen.document[0]["concepts"][0]["probability"], abs=1e-6)
+    assert "19 are needed" in done.document["rule"]
+    refused = ego("tune-threshold", "--negatives", tmp_path / "street.png", "--positives", tmp_path / "park.png")
+    assert (refused.code, "give its --name" in refused.err) == (2, True)
+
+
+def test_json_of_a_report_names_its_files(ego: Run, photos: Path, tmp_path: Path) -> None:
+    wanted = ("--task", "caption", "--method", "none", "--limit", "1", "--out", tmp_path)
+    assert ego("eval", "folder", photos, *wanted).code == 0
+    assert json.loads(ego("report", tmp_path, "--json").out)["html"] == str(tmp_path / "report.html")
