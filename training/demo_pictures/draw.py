@@ -52,7 +52,9 @@ def drawing(subject: Subject, font: Path) -> Image.Image:
     canvas = Image.new("RGBA", (160, 160), (0, 0, 0, 0))
     face = ImageFont.truetype(str(font), FONT_SIZE)
     ImageDraw.Draw(canvas).text((8, 8), subject.emoji, font=face, embedded_color=True)
-    return _recoloured(canvas.crop(canvas.getbbox()), subject)
+    # Drawing on nothing leaves colours multiplied by their opacity; read as such ("RGBa"), the edges are not dark.
+    clean = Image.frombytes("RGBa", canvas.size, canvas.tobytes()).convert("RGBA")
+    return _recoloured(clean.crop(clean.getbbox()), subject)
 
 
 def _recoloured(picture: Image.Image, subject: Subject) -> Image.Image:

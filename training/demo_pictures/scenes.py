@@ -101,7 +101,7 @@ SCENES: tuple[Scene, ...] = (
     ),
     Scene(
         "street",
-        "Bo waits; the car is in the way of nobody",
+        "Bo waits beside a red car",
         (Placed(CAR, 0.26, 0.7, 0.32), Placed(BO, 0.74, 0.72, 0.42, mirrored=True)),
         (("Which side is Bo on?", "right"),),
         0.92,
@@ -152,7 +152,7 @@ SCENES: tuple[Scene, ...] = (
         "room",
         "Bo and Zoe's bag",
         (Placed(BOOKS, 0.5, 0.84, 0.22), Placed(BO, 0.27, 0.64, 0.46), Placed(BAG, 0.77, 0.68, 0.38, turn=5)),
-        (("How many remembered concepts are in the picture?", "two"), ("Which side is Bo on?", "left")),
+        (("How many remembered concepts are in the picture?", "2"), ("Which side is Bo on?", "left")),
         1.06,
     ),
     Scene(

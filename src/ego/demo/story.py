@@ -80,7 +80,7 @@ def _recognize_all(stage: _Stage) -> tuple[Seen, ...]:
     seen: list[Seen] = []
     for scene in stage.pictures.scenes:
         found = _recognize(stage, scene)
-        names = ", ".join(f"{one.concept} ({one.probability:.2f})" for one in found if one.found) or "nobody"
+        names = ", ".join(f"{one.concept} ({one.probability:.2f})" for one in found if one.found) or "none"
         stage.tell(f"  {Path(scene.file).name}: {scene.note} -> {names}{_verdict(found)}")
         seen.extend(found)
     return tuple(seen)
