@@ -46,6 +46,7 @@ def test_the_record_explains_the_result(tiny_backbone: Backbone) -> None:
     record = introduce_view(tiny_backbone, REFERENCE, EgoConfig(), LAYERS).record
     assert (record.description, record.description_by) == ("small white dog", "user")
     assert "".join(record.keywords) == "smallwhitedog"
+    assert record.keyword_positions == tuple(range(len(record.keywords)))
     assert record.layers == LAYERS
     assert record.size == REFERENCE.image.size
     assert record.candidates == len(record.boxes) == len(record.importance)
@@ -82,11 +83,29 @@ def test_keywords_without_a_word_are_refused(tiny_backbone: Backbone) -> None:
 def test_a_box_replaces_description_and_area_question(tiny_backbone: Backbone) -> None:
     width, height = REFERENCE.image.size
     left_half = replace(REFERENCE, keywords="", region=Region(box=(0, 0, width / 2, height)))
-    record = introduce_view(tiny_backbone, left_half, EgoConfig(), LAYERS).record
+    record = introduce_view(tiny_backbone, left_half, EgoConfig(budget=1.0), LAYERS).record
     centres = [(record.boxes[position][0] + record.boxes[position][2]) / 2 for position in record.kept]
     assert len(centres) == record.candidates / 2
     assert max(centres) < 0.5
     assert (record.description_by, record.area_percent, record.layers) == ("region", 50.0, ())
+
+
+def test_a_region_keeps_to_the_budget_and_spreads_over_the_region(tiny_backbone: Backbone) -> None:
+    whole = replace(REFERENCE, keywords="", region=Region(box=(0, 0, *REFERENCE.image.size)))
+    record = introduce_view(tiny_backbone, whole, EgoConfig(budget=0.25), LAYERS).record
+    assert record.kept == (2, 6, 10, 14)
+    assert record.selector == "attention"
+
+
+def test_tiles_show_every_place_once_and_are_kept_in_raster_order(tmp_path: Path) -> None:
+    tiled = load_backbone(tiny.save("internvl3", tmp_path), max_visual_tokens=100)
+    image = tiled.encode_image(REFERENCE.image)
+    assert set(image.view.tolist()) > {0}
+    record = introduce_view(tiled, REFERENCE, EgoConfig(dynamic_size=False, budget=0.3), LAYERS).record
+    assert all(image.view[position] > 0 for position in record.kept)
+    assert len(record.kept) == round(0.3 * int((image.view > 0).sum()))
+    corners = [(round(record.boxes[position][1], 6), record.boxes[position][0]) for position in record.kept]
+    assert corners == sorted(corners)
 
 
 def test_a_tiny_mask_still_keeps_the_minimum(tiny_backbone: Backbone) -> None:

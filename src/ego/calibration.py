@@ -47,7 +47,7 @@ class Observation:
         description: What the model said.
         importance: Mean attention of the keywords, by layer and head (one "head", the mean, unless heads are wanted).
         on_object: Tokens whose box the mask covers at least half.
-        spatial: Tokens that have a place.
+        spatial: Tokens that show every place once.
         boxes: Boxes of the tokens, fractions x0 y0 x1 y1.
     """
 
@@ -128,7 +128,7 @@ def observe(
     if not keywords.positions:
         raise SelectionError(f"the description of {name} holds no word: {said.words.text!r}")
     rows = said.words.attention[:, :, list(keywords.positions)]
-    spatial, boxes = said.tokens.spatial.cpu(), said.tokens.boxes.cpu()
+    spatial, boxes = said.tokens.covering.cpu(), said.tokens.boxes.cpu()
     covered = token_coverage(boxes, mask).cpu() >= OBJECT_COVERAGE
     return Observation(name, said.words.text, rows.mean(2).cpu(), covered & spatial, spatial, boxes)
 

@@ -3,7 +3,6 @@
 import time
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from PIL import Image
@@ -21,6 +20,8 @@ from ego.memory_size import MemorySize, memory_size, parse_area
 from ego.regions import OBJECT_COVERAGE, region_mask, token_coverage
 from ego.selection import all_tokens, random_tokens, top_tokens, uniform_tokens
 from ego.visual_tokens import VisualTokens
+
+NO_KEYWORDS = Keywords((), ())
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +55,8 @@ class _Scored:
 
     tokens: VisualTokens
     importance: Float[Tensor, " visual"]
-    keywords: tuple[str, ...]
     size: MemorySize
+    keywords: Keywords = NO_KEYWORDS
     description: str = ""
     description_by: str = "region"
     area_answer: str = ""
@@ -71,7 +72,7 @@ def introduce_view(backbone: Backbone, reference: Reference, config: EgoConfig, 
         else _score_by_region(backbone, reference.image, reference.region, config)
     )
     kept = _select(scored, config)
-    record = _record(reference, scored, kept, layers, seconds=time.perf_counter() - started)
+    record = _record(reference, scored, kept, layers, config, seconds=time.perf_counter() - started)
     return View(scored.tokens.select(kept.to(scored.tokens.rows.device)), record)
 
 
@@ -85,8 +86,8 @@ def _score_by_attention(
     return _Scored(
         tokens=said.tokens,
         importance=_importance(said, keywords, config),
-        keywords=keywords.words,
-        size=_size(said.tokens, area_percent, config),
+        size=_size(said.tokens, area_percent, config, dynamic=config.dynamic_size),
+        keywords=keywords,
         description=said.words.text,
         description_by="user" if reference.keywords else "model",
         area_answer=area_answer,
@@ -100,11 +101,9 @@ def _score_by_region(backbone: Backbone, image: Image.Image, region: Region, con
     if tokens.boxes is None:
         raise InputError(f"{backbone.card.model_id} has no known token geometry; give keywords instead of a region")
     coverage = token_coverage(tokens.boxes, mask)
-    inside = int((coverage[tokens.spatial.cpu()] >= OBJECT_COVERAGE).sum())
-    percent = float(np.clip(100 * mask.mean(), 1, 100))
-    count = max(config.min_tokens, inside)
-    size = MemorySize(min(count, len(tokens)), f"{inside} tokens at least half inside the region")
-    return _Scored(tokens, coverage, keywords=(), size=size, area_percent=percent)
+    inside = 100 * float((coverage[tokens.covering.cpu()] >= OBJECT_COVERAGE).float().mean())
+    share = float(100 * mask.mean())
+    return _Scored(tokens, coverage, size=_size(tokens, inside, config, dynamic=True), area_percent=share)
 
 
 def _importance(said: Description, keywords: Keywords, config: EgoConfig) -> Float[Tensor, " visual"]:
@@ -114,29 +113,37 @@ def _importance(said: Description, keywords: Keywords, config: EgoConfig) -> Flo
     return token_importance(rows, reduction=config.reduction, normalize=config.normalize)
 
 
-def _size(tokens: VisualTokens, area_percent: float | None, config: EgoConfig) -> MemorySize:
+def _size(tokens: VisualTokens, area_percent: float | None, config: EgoConfig, *, dynamic: bool) -> MemorySize:
     return memory_size(
-        int(tokens.spatial.sum()),
+        int(tokens.covering.sum()),
         budget=config.budget,
         area_percent=area_percent,
-        dynamic=config.dynamic_size,
+        dynamic=dynamic,
         minimum=config.min_tokens,
     )
 
 
 def _select(scored: _Scored, config: EgoConfig) -> Int[Tensor, " kept"]:
-    spatial, count = scored.tokens.spatial, scored.size.count
     if config.selector == "all":
-        return all_tokens(spatial)
+        return all_tokens(scored.tokens.spatial)
+    return scored.tokens.in_raster_order(_chosen(scored, config))
+
+
+def _chosen(scored: _Scored, config: EgoConfig) -> Int[Tensor, " kept"]:
+    candidates, count = scored.tokens.covering, scored.size.count
     if config.selector == "uniform":
-        return uniform_tokens(count, spatial)
+        return uniform_tokens(count, candidates)
     if config.selector == "random":
-        return random_tokens(count, spatial, seed=config.seed)
-    return top_tokens(scored.importance, count, spatial)
+        return random_tokens(count, candidates, seed=config.seed)
+    if scored.description_by == "region":  # spread over the region: coverage alone would fill it from the top
+        inside = candidates.cpu() & (scored.importance >= OBJECT_COVERAGE)
+        if int(inside.sum()) > count:
+            return uniform_tokens(count, inside)
+    return top_tokens(scored.importance, count, candidates)
 
 
 def _record(
-    reference: Reference, scored: _Scored, kept: Tensor, layers: tuple[int, ...], *, seconds: float
+    reference: Reference, scored: _Scored, kept: Tensor, layers: tuple[int, ...], config: EgoConfig, *, seconds: float
 ) -> ViewRecord:
     boxes = scored.tokens.boxes
     return ViewRecord(
@@ -144,10 +151,12 @@ def _record(
         size=reference.image.size,
         description=scored.description,
         description_by=scored.description_by,
-        keywords=scored.keywords,
+        keywords=scored.keywords.words,
+        keyword_positions=scored.keywords.positions,
         area_answer=scored.area_answer,
         area_percent=scored.area_percent,
-        size_rule=scored.size.rule,
+        size_rule=scored.size.rule if config.selector != "all" else "the whole image",
+        selector=config.selector,
         candidates=len(scored.tokens),
         kept=tuple(kept.tolist()),
         boxes=() if boxes is None else tuple(tuple(box) for box in boxes.tolist()),

@@ -47,13 +47,15 @@ class ViewRecord(BaseModel):
         description: What the model said, or the keywords the user gave.
         description_by: "model", "user" (keywords given) or "region" (mask or box given, no description asked).
         keywords: The keyword tokens as text, in order.
+        keyword_positions: Which tokens of the description they are, counted from 0.
         area_answer: The model's own words on the area question; empty when not asked.
-        area_percent: The share read from it; None when it could not be read or was not asked.
+        area_percent: The share read from it, or the region's own; None when it could not be read or was not asked.
         size_rule: How the number of tokens came about, in words.
+        selector: How the tokens were chosen, see `EgoConfig.selector`.
         candidates: Number of visual tokens of the reference (N_r).
         kept: Positions of the kept tokens among them, in raster order (K_c of them).
         boxes: Box of every candidate, fractions x0 y0 x1 y1; empty for a family of unknown geometry.
-        importance: Score of every candidate; empty where the selector needs none.
+        importance: Score of every candidate: attention, or how much of its box the region covers.
         layers: Decoder layers that were read.
         seconds: Wall-clock time of this view.
     """
@@ -65,9 +67,11 @@ class ViewRecord(BaseModel):
     description: str
     description_by: str
     keywords: tuple[str, ...]
+    keyword_positions: tuple[int, ...]
     area_answer: str
     area_percent: float | None
     size_rule: str
+    selector: str
     candidates: int
     kept: tuple[int, ...]
     boxes: tuple[tuple[float, float, float, float], ...]

@@ -3,7 +3,10 @@
 import re
 from dataclasses import dataclass
 
-_NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?")
+_DECIMAL = r"\d+(?:[.,]\d+)?"
+_PERCENT = re.compile(rf"({_DECIMAL})\s*(?:%|per\s?cent)", re.IGNORECASE)
+_RATIO = re.compile(r"(\d+)\s*/\s*([1-9]\d*)")
+_NUMBER = re.compile(rf"(?<![\w.])({_DECIMAL})(?!\w)")
 
 
 @dataclass(frozen=True)
@@ -20,9 +23,23 @@ class MemorySize:
 
 
 def parse_area(answer: str) -> float | None:
-    """Read the share of the image from the model's words, in percent, clamped to 1..100; None without a number."""
-    match = _NUMBER.search(answer)
-    return None if match is None else min(100.0, max(1.0, float(match[0])))
+    """Read the share of the image from the model's words, in percent, clamped to 1..100; None without a number.
+
+    A number with a percent sign wins over others ("2 dogs cover 40 %"); "0.25" and "1/4" are read as shares of one.
+    """
+    for pattern in (_PERCENT, _RATIO, _NUMBER):
+        match = pattern.search(answer)
+        if match:
+            return min(100.0, max(1.0, _in_percent(pattern, match)))
+    return None
+
+
+def _in_percent(pattern: re.Pattern[str], match: re.Match[str]) -> float:
+    if pattern is _RATIO:
+        return 100 * int(match[1]) / int(match[2])
+    value = float(match[1].replace(",", "."))
+    is_share = pattern is _NUMBER and 0 < value < 1
+    return 100 * value if is_share else value
 
 
 def memory_size(

@@ -38,6 +38,20 @@ class VisualTokens:
         """Count the tokens."""
         return self.rows.shape[0]
 
+    @property
+    def covering(self) -> Bool[Tensor, " visual"]:
+        """Tokens that show every place of the image once: the tiles' where there are tiles, else the whole view's."""
+        tiles = self.spatial & (self.view > 0)
+        return tiles if bool(tiles.any()) else self.spatial
+
+    def in_raster_order(self, positions: Int[Tensor, " kept"]) -> Int[Tensor, " kept"]:
+        """Sort positions by the place they look at, rows before columns; tiles follow each other otherwise."""
+        if self.boxes is None:
+            return positions.sort().values
+        left, top = self.boxes[positions].cpu()[:, 0].tolist(), self.boxes[positions].cpu()[:, 1].tolist()
+        order = sorted(range(len(positions)), key=lambda index: (round(top[index], 6), left[index]))
+        return positions[torch.tensor(order, dtype=torch.long)]
+
     def select(self, positions: Int[Tensor, " kept"]) -> "VisualTokens":
         """Keep the tokens at `positions`, in that order; copies, so the rest of the image can be freed."""
         return replace(
