@@ -191,6 +191,7 @@ def internvl(family: str) -> Any:
         image_token_id=token(family, "<IMG_CONTEXT>"),
         image_seq_length=16,
         downsample_ratio=0.5,
+        tie_word_embeddings=False,  # as in the larger checkpoints; tied random weights only repeat themselves
     )
 
 
