@@ -2,16 +2,27 @@
 
 import multiprocessing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from ego import Concept, ConceptStore, Ego, EgoConfig, Region, heatmap
+from ego.answer import NO_WORDS, YES_WORDS, yes_probability
 from ego.backbones import load_backbone
 from ego.backbones.base import Backbone
-from ego.errors import DuplicateConceptError, ForeignMemoryError, InputError, UnknownConceptError
+from ego.errors import (
+    ConfigError,
+    DuplicateConceptError,
+    ForeignMemoryError,
+    InputError,
+    UnknownConceptError,
+    VideoError,
+)
 from ego.memory import ConceptMemory
+from ego.prompt import Text, recognition_question
 from tests.backbones.tiny import picture, save
+from tests.test_video import write_video
 
 CONFIG = EgoConfig(answer_tokens=6, caption_tokens=6, description_tokens=6)
 
@@ -41,13 +52,28 @@ def test_every_concept_is_recognized_in_one_go(personal: Ego) -> None:
         assert recognition.present == (recognition.probability >= 0.5)
 
 
-def test_the_batched_pass_says_the_same_as_single_questions(personal: Ego) -> None:
-    together = personal.recognize(picture(seed=9))
+def test_the_batched_pass_says_the_same_as_single_questions_in_one_forward(
+    personal: Ego, monkeypatch: pytest.MonkeyPatch
+) -> None:
     scene = personal._scene(picture(seed=9), None)
-    for name, recognition in together.items():
-        said = scene.answer(scene.prompt(f"Is {name} in this image? Answer with a single word, Yes or No."), 1)
-        assert said.prompt_tokens > 0
-        assert recognition.said in ("yes", "no", "other")
+    assert scene.prefix is not None
+    logits = [
+        personal.backbone.next_token_logits([scene.prompt(recognition_question(name))], prefix=scene.prefix)
+        for name in ("Bo", "Ada")
+    ]
+    yes, no = (personal.backbone.word_ids(words) for words in (YES_WORDS, NO_WORDS))
+    alone = [yes_probability(scores, yes, no).item() for scores in logits]
+    model, batches = personal.backbone.model, []
+    forward = model.forward
+
+    def counted(*args: Any, **options: Any) -> Any:
+        batches.append(len(options["input_ids"]))
+        return forward(*args, **options)
+
+    monkeypatch.setattr(model, "forward", counted)
+    together = personal.recognize(picture(seed=9))
+    assert [found.probability for found in together.values()] == pytest.approx(alone, abs=1e-5)
+    assert batches == [1, 2]  # the image over the kept memories, then both questions at once
 
 
 def test_the_threshold_decides(personal: Ego) -> None:
@@ -102,9 +128,12 @@ def test_streaming_pieces_make_up_the_answer(personal: Ego) -> None:
 
 
 def test_a_chat_remembers_its_turns(personal: Ego) -> None:
-    chat = personal.chat(picture())
+    chat, fresh = personal.chat(picture()), personal.chat(picture())
     first, second = chat.say("Where is Bo?"), chat.say("And Ada?")
-    assert second.prompt_tokens > first.prompt_tokens
+    assert chat._last is not None
+    said = [part.text for part in chat._last[0].parts if isinstance(part, Text)]
+    assert said[-3:] == ["Where is Bo?", first.text, "And Ada?"]
+    assert second.prompt_tokens > fresh.say("And Ada?").prompt_tokens
     with pytest.raises(InputError, match="question is empty"):
         chat.say("  ")
 
@@ -118,9 +147,38 @@ def test_frames_and_no_image(personal: Ego) -> None:
         personal.ask("Who?", [])
 
 
+def test_a_video_file_goes_the_same_ways(personal: Ego, tmp_path: Path) -> None:
+    clip, broken = tmp_path / "park.mp4", tmp_path / "broken.mp4"
+    write_video(clip, 12)
+    broken.write_bytes(clip.read_bytes()[:200])
+    frames = personal.config.video_frames
+    assert list(personal.recognize(clip)) == ["Bo", "Ada"]
+    one = personal.ask("Where is Bo?", picture()).prompt_tokens
+    assert personal.ask("Where is Bo?", clip).prompt_tokens > one + (frames - 1) * 16
+    assert personal.caption(clip).names == personal.chat(clip).say("Who?").names == ("Bo", "Ada")
+    with pytest.raises(VideoError, match="broken"):
+        personal.recognize(broken)
+
+
+def test_a_single_image_or_name_need_not_be_a_list(personal: Ego, tmp_path: Path) -> None:
+    picture(seed=4).save(tmp_path / "rex.png")
+    assert len(personal.introduce(Concept("Rex", str(tmp_path / "rex.png"), keywords="dog")).views) == 1
+    assert list(personal.recognize(picture(), names="Rex")) == ["Rex"]
+
+
+def test_inputs_that_cannot_be_meant(personal: Ego) -> None:
+    with pytest.raises(InputError, match="not a probability"):
+        personal.recognize(picture(), threshold=2)
+    with pytest.raises(InputError, match="give one of them"):
+        Concept("Rex", [picture()], keywords="dog", regions=[Region(box=(0, 0, 9, 9))])
+    with pytest.raises(ConfigError, match="threshold = 7"):
+        EgoConfig(threshold=7)
+
+
 def test_beyond_the_budget_the_filter_chooses_and_says_whom_it_dropped(tiny_backbone: Backbone, personal: Ego) -> None:
-    smallest = min(len(memory.tokens) for memory in personal.memories)
-    tight = Ego(tiny_backbone, personal.store, CONFIG.model_copy(update={"context_budget": smallest}))
+    whole = sum(personal._scenes._cost(memory) for memory in personal.memories)
+    assert whole > sum(len(memory.tokens) for memory in personal.memories)
+    tight = Ego(tiny_backbone, personal.store, CONFIG.model_copy(update={"context_budget": whole - 1}))
     found = tight.recognize(picture(seed=1))
     dropped = [name for name, each in found.items() if each.said == "not asked"]
     assert len(found) == 2
@@ -139,6 +197,7 @@ def test_a_taken_name_is_refused_before_any_work_and_can_be_replaced(personal: E
 def test_views_are_added(personal: Ego) -> None:
     before = personal.store.get("Bo")
     after = personal.add_view("Bo", [picture(seed=7)], regions=[Region(box=(0, 0, 80, 96))])
+    assert personal.add_view("Ada", [picture(seed=8)], keywords="brown cat").views[-1].description == "brown cat"
     assert len(after.views) == len(before.views) + 1
     assert len(after.tokens) > len(before.tokens)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 ImageSource: TypeAlias = str | PathLike[str] | bytes | BufferedReader | BytesIO | Image.Image
+SINGLE_IMAGE = (str, PathLike, bytes, BufferedReader, BytesIO, Image.Image)  # ImageSource, for isinstance
 LONGEST_NAME = 64  # characters
 
 
@@ -37,7 +38,8 @@ class Concept:
 
     Attributes:
         name: What the user calls it; 1 to 64 characters, one line, no control characters (see `clean_name`).
-        images: One or a few reference images: paths, PIL images, open files, or the bytes of a file.
+        images: One or a few reference images (a single one may stand alone): paths, PIL images, open files, or the
+            bytes of a file.
         category: What it is ("dog"); optional.
         notes: Free text; optional.
         keywords: Words that replace the model's own description; optional.
@@ -59,12 +61,16 @@ class Concept:
             InputError: If there is no image, or the regions do not match the images.
         """
         object.__setattr__(self, "name", clean_name(self.name))
+        if isinstance(self.images, SINGLE_IMAGE):
+            object.__setattr__(self, "images", (self.images,))
         if not self.images:
             raise InputError(f"concept {self.name!r} has no reference image; give at least one photo")
         if self.regions and len(self.regions) != len(self.images):
             raise InputError(
                 f"{len(self.regions)} regions for {len(self.images)} images of {self.name!r}; give one each"
             )
+        if self.keywords and any(self.regions):
+            raise InputError(f"both keywords and a region for {self.name!r}; a region needs no words, give one of them")
 
 
 def clean_name(name: str) -> str:

@@ -1,8 +1,11 @@
 """EgoConfig: every number of the method, with its unit, its default and where the default comes from."""
 
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ego.errors import ConfigError
 
 Reduction = Literal["mean", "max"]
 Selector = Literal["attention", "uniform", "random", "all"]
@@ -14,6 +17,16 @@ class EgoConfig(BaseModel):
     """Settings of the method. "Paper" is arXiv 2603.09771; "gap" marks what the paper leaves open."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _say_what_is_wrong(cls, data: Any, validate: Callable[[Any], Any]) -> Any:
+        try:
+            return validate(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(map(str, first["loc"])) or "settings"
+            raise ConfigError(f"{field} = {first['input']!r} of EgoConfig: {first['msg']}") from error
 
     # -- describe: keywords (paper 3.1)
     description_tokens: int = Field(
@@ -62,7 +75,7 @@ class EgoConfig(BaseModel):
     context_budget: int = Field(
         default=4096,
         ge=1,
-        description="Most tokens that memories may take in one prompt; beyond it the similarity filter chooses.",
+        description="Most tokens of memories and names in one prompt; beyond it the similarity filter chooses.",
     )
     video_frames: int = Field(default=8, ge=1, description="Frames taken from a video, uniformly. Gap: 8.")
 

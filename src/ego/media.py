@@ -23,7 +23,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ego.concept import ImageSource
+from ego.concept import SINGLE_IMAGE, ImageSource
 from ego.errors import ImageError
 
 LARGEST_PIXELS = 89_000_000  # width x height; from about there on Pillow itself warns of decompression bombs
@@ -88,6 +88,11 @@ def _formats() -> list[str]:
 
 
 def _label(source: ImageSource) -> str:
+    if not isinstance(source, SINGLE_IMAGE):
+        raise ImageError(
+            f"an image cannot be read from {type(source).__name__}; give a path, a PIL image (of an array: "
+            "PIL.Image.fromarray, channels in the order RGB), the bytes of a file, or an open file"
+        )
     if isinstance(source, Image.Image):
         return str(getattr(source, "filename", "")) or f"PIL image {source.size[0]}x{source.size[1]}"
     if isinstance(source, bytes):

@@ -101,12 +101,17 @@ class Ego:
         )
 
     def add_view(
-        self, name: str, images: Sequence[ImageSource], *, regions: Sequence[Region | None] = ()
+        self,
+        name: str,
+        images: Sequence[ImageSource],
+        *,
+        keywords: str = "",
+        regions: Sequence[Region | None] = (),
     ) -> ConceptMemory:
-        """Add reference images to a remembered concept."""
+        """Add reference images to a remembered concept; keywords and regions as for `Concept`."""
         known = self.store.get(name)
         known.require(self.backbone.fingerprint)
-        more = self.build(Concept(known.name, images, regions=regions))
+        more = self.build(Concept(known.name, images, keywords=keywords, regions=regions))
         self.store.add_view(known.name, more)
         return self.store.get(name)
 
@@ -129,6 +134,8 @@ class Ego:
             threshold: Probability from which a concept counts as present; the configured one by default.
         """
         limit = self.config.threshold if threshold is None else threshold
+        if not 0 <= limit <= 1:
+            raise InputError(f"threshold {limit} is not a probability; give a number from 0 to 1")
         scene = self._scene(image, names)
         if scene.prefix is None or not scene.images:
             raise InputError("there is no image to look at; give a path, an image, a video or frames")
@@ -175,6 +182,7 @@ class Ego:
         memories = self.memories
         if names is None:
             return memories
+        names = [names] if isinstance(names, str) else names
         known = {name_key(memory.name): memory for memory in memories}
         for name in names:
             if name_key(name) not in known:

@@ -26,6 +26,8 @@ def region_mask(region: Region, size: tuple[int, int]) -> Bool[np.ndarray, "heig
         raise InputError("a region needs either a box or a mask")
     mask = np.zeros((height, width), dtype=bool) if region.mask is None else np.asarray(region.mask).astype(bool)
     if region.box is not None:
+        if not np.isfinite(region.box).all():
+            raise InputError(f"the box {region.box} is not of finite numbers; give left, top, right, bottom in pixels")
         left, top, right, bottom = (round(edge) for edge in region.box)
         mask[max(0, top) : max(0, bottom), max(0, left) : max(0, right)] = True
     if mask.shape != (height, width):

@@ -5,8 +5,10 @@ The memories' part is prefilled once per list of concepts and kept for the next 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from os import PathLike
 from typing import TypeAlias
+from weakref import WeakKeyDictionary
 
 from PIL import Image
 
@@ -17,11 +19,12 @@ from ego.config import EgoConfig
 from ego.errors import InputError
 from ego.media import read_image
 from ego.memory import ConceptMemory
-from ego.prompt import Prompt, query_prompt
+from ego.prompt import GUARD, Prompt, Text, Turn, memory_parts, query_prompt
 from ego.similarity_filter import shortlist
 from ego.video import is_video, read_frames
 from ego.visual_tokens import VisualTokens
 
+QUESTION_TOKENS = 256  # room for a question and the words around images
 QueryImage: TypeAlias = ImageSource | Sequence[ImageSource]
 
 
@@ -66,13 +69,30 @@ class SceneReader:
     def __init__(self, backbone: Backbone, config: EgoConfig) -> None:
         self._backbone, self._config = backbone, config
         self._memory_prefix: tuple[tuple[ConceptMemory, ...], Prefix] | None = None
+        self._costs: WeakKeyDictionary[ConceptMemory, int] = WeakKeyDictionary()
 
     def read(self, memories: Sequence[ConceptMemory], image: QueryImage | None) -> Scene:
         """Encode the image or frames, choose the memories that fit, and prefill both."""
         frames = () if image is None else query_images(image, self._config.video_frames)
         images = tuple(self._backbone.encode_image(frame) for frame in frames)
-        chosen = shortlist(memories, images, self._config.context_budget)
+        chosen = shortlist(memories, images, self._room(images), self._cost)
         return Scene(self._backbone, chosen.kept, chosen.dropped, images, self._prefill(chosen.kept, images))
+
+    def _room(self, images: Sequence[VisualTokens]) -> int:
+        """Tokens left for memories: the configured budget, or what the model's context leaves."""
+        asked = sum(len(image) for image in images) + QUESTION_TOKENS + self._config.answer_tokens
+        return min(self._config.context_budget, self._backbone.card.context_length - asked)
+
+    def _cost(self, memory: ConceptMemory) -> int:
+        """Tokens that a memory takes, its name and delimiters included."""
+        if memory not in self._costs:
+            alone = Prompt((Turn("user", memory_parts([memory])),))
+            self._costs[memory] = self._backbone.count_tokens(alone) - self._frame
+        return self._costs[memory]
+
+    @cached_property
+    def _frame(self) -> int:
+        return self._backbone.count_tokens(Prompt((Turn("user", (Text(GUARD),)),)))
 
     def _prefill(self, memories: tuple[ConceptMemory, ...], images: tuple[VisualTokens, ...]) -> Prefix | None:
         prefix = self._prefill_memories(memories) if memories else None

@@ -4,7 +4,7 @@ The paper does not give the formula; late interaction is ours: for each memory r
 tokens, averaged over the rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,32 +29,52 @@ class Shortlist:
     dropped: tuple[str, ...]
 
 
+def rows_of(memory: ConceptMemory) -> int:
+    """Count the rows of a memory."""
+    return len(memory.tokens)
+
+
 def similarity(memory: Float[Tensor, "kept dim"], image: Float[Tensor, "visual dim"]) -> float:
     """Mean over memory rows of the maximum cosine over image tokens."""
     cosine = normalize(memory.float(), dim=-1) @ normalize(image.float(), dim=-1).T
     return float(cosine.amax(dim=1).mean())
 
 
-def shortlist(memories: Sequence[ConceptMemory], images: Sequence[VisualTokens], budget: int) -> Shortlist:
-    """Keep the most similar memories whose rows fit into `budget` tokens together; all when they all fit.
+def shortlist(
+    memories: Sequence[ConceptMemory],
+    images: Sequence[VisualTokens],
+    budget: int,
+    cost: Callable[[ConceptMemory], int] = rows_of,
+) -> Shortlist:
+    """Keep the most similar memories that fit into `budget` tokens together; all when they all fit.
 
     Without an image there is nothing to compare with: the first ones that fit stay.
+
+    Args:
+        memories: In stable order.
+        images: What is looked at.
+        budget: Tokens.
+        cost: Tokens that a memory takes.
     """
-    if sum(len(memory.tokens) for memory in memories) <= budget:
+    costs = [cost(memory) for memory in memories]
+    if sum(costs) <= budget:
         return Shortlist(tuple(memories), ())
+    kept, left = set[int](), budget
     ranked = _most_similar_first(memories, images)
-    kept: list[ConceptMemory] = []
-    for memory in ranked:
-        if sum(len(each.tokens) for each in kept) + len(memory.tokens) <= budget:
-            kept.append(memory)
+    for index in ranked:
+        if costs[index] <= left:
+            kept.add(index)
+            left -= costs[index]
     return Shortlist(
-        tuple(memory for memory in memories if memory in kept),
-        tuple(memory.name for memory in ranked if memory not in kept),
+        tuple(memories[index] for index in sorted(kept)),
+        tuple(memories[index].name for index in ranked if index not in kept),
     )
 
 
-def _most_similar_first(memories: Sequence[ConceptMemory], images: Sequence[VisualTokens]) -> list[ConceptMemory]:
+def _most_similar_first(memories: Sequence[ConceptMemory], images: Sequence[VisualTokens]) -> list[int]:
+    """Indices of the memories, most similar first."""
     if not images:
-        return list(memories)
+        return list(range(len(memories)))
     rows = torch.cat([image.rows for image in images])
-    return sorted(memories, key=lambda memory: -similarity(memory.tokens.rows.to(rows.device), rows))
+    scores = [similarity(memory.tokens.rows.to(rows.device), rows) for memory in memories]
+    return sorted(range(len(memories)), key=lambda index: -scores[index])

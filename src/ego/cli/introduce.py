@@ -89,7 +89,7 @@ def _remember(
         personal.store.require_free(concept.name)
     with output.working(f"introducing {concept.name}: {len(concept.images)} reference image(s)"):
         if add_view:
-            return personal.add_view(concept.name, concept.images, regions=concept.regions)
+            return personal.add_view(concept.name, concept.images, keywords=concept.keywords, regions=concept.regions)
         return personal.introduce(concept, replace=replace)
 
 
