@@ -188,3 +188,25 @@ def test_a_registered_family_replaces_the_known_one(monkeypatch: pytest.MonkeyPa
     register_family(Family(name="My InternVL", model_types=("internvl",), geometry="tiles", limit="tiles"))
     assert [family.name for family in families() if "internvl" in family.model_types] == ["My InternVL"]
     assert len(families()) == 9
+
+
+def test_half_downloaded_weights_are_named_as_damaged(tmp_path: Path) -> None:
+    weights = tiny.save(FAMILY, tmp_path) / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    with pytest.raises(BackboneError, match="damaged or incomplete"):
+        load_backbone(tmp_path)
+
+
+def test_a_full_accelerator_is_explained(
+    load: Callable[..., HuggingFaceBackbone], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No accelerator is at hand to fill, so the model raises what torch raises then."""
+    backbone = load(FAMILY)
+
+    def full(**arguments: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(backbone.model, "forward", full)
+    image = backbone.encode_image(tiny.picture())
+    with pytest.raises(BackboneError, match="memory is full"):
+        backbone.prefill(introduction_prompt(image, "Describe"), parts=1)

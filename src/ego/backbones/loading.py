@@ -6,12 +6,14 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
 from ego.backbones.assembly import MemoryPositions
 from ego.backbones.families import family_of
 from ego.backbones.huggingface import HuggingFaceBackbone
+from ego.backbones.out_of_memory import explained_memory
 from ego.backbones.processors import load_processor
 from ego.backbones.self_check import check
 from ego.errors import BackboneError
@@ -48,8 +50,10 @@ def load(
     options = {"dtype": _dtype(dtype, target), "device_map": device_map, **hub}
     processor = _read(model_id, lambda: load_processor(source, config, **hub))
     model = _read(model_id, lambda: AutoModelForImageTextToText.from_pretrained(source, config=config, **options))
+    with explained_memory():
+        model = (model if target is None else model.to(target)).eval()
     backbone = HuggingFaceBackbone(
-        (model if target is None else model.to(target)).eval(),
+        model,
         processor,
         model_id=model_id,
         family=family_of(config.model_type),
@@ -108,7 +112,12 @@ def _dtype(dtype: str | torch.dtype | None, device: torch.device | None) -> torc
 def _read(model_id: str, load_it: Any) -> Any:
     """Turn what `from_pretrained` raises into one error with advice."""
     try:
-        return load_it()
+        with explained_memory():
+            return load_it()
+    except SafetensorError as cause:
+        raise BackboneError(
+            f"the weights of {model_id} are damaged or incomplete: {_first_line(cause)} Download or copy them again"
+        ) from cause
     except OSError as cause:
         raise BackboneError(
             f"{model_id} could not be loaded: {_first_line(cause)} Check the spelling; without network, give a local "

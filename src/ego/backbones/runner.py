@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ego.backbones.assembly import FeatureForm, Tokens, flat_rows, forward_arguments
 from ego.backbones.capabilities import Capabilities
+from ego.backbones.out_of_memory import explained_memory
 from ego.backbones.prefix import PrefixState, fork
 from ego.errors import BackboneError
 from ego.visual_tokens import VisualTokens
@@ -33,7 +34,8 @@ class Runner:
         """
         cache = None if past is None else fork(past.cache)
         arguments = self._arguments([tokens], past)
-        output = self._model(**arguments, past_key_values=cache, use_cache=True, logits_to_keep=keep)
+        with explained_memory():
+            output = self._model(**arguments, past_key_values=cache, use_cache=True, logits_to_keep=keep)
         return output.logits[0], PrefixState(_joined(past, tokens), output.past_key_values)
 
     @torch.no_grad()
@@ -66,7 +68,8 @@ class Runner:
         for batch in self._batches(suffixes, 0 if past is None else len(past.tokens)):
             cache = None if past is None else fork(past.cache, copies=len(batch))
             arguments = self._arguments([suffixes[index] for index in batch], past)
-            output = self._model(**arguments, past_key_values=cache, use_cache=True, logits_to_keep=1)
+            with explained_memory():
+                output = self._model(**arguments, past_key_values=cache, use_cache=True, logits_to_keep=1)
             for index, logits in zip(batch, output.logits[:, -1], strict=True):
                 rows[index] = logits.float().cpu()
         return torch.stack([row for row in rows if row is not None])
@@ -107,7 +110,8 @@ def anchor(model: Any) -> Tensor:
 def encode(model: Any, inputs: dict[str, Tensor], can: Capabilities, like: Tensor) -> tuple[Any, VisualTokens]:
     """Run vision tower and projector on one prepared image: the raw output, and its tokens without geometry."""
     arguments = {name: _to(value, like) for name, value in inputs.items() if name in can.feature_arguments}
-    output = model.get_image_features(**arguments)
+    with explained_memory():
+        output = model.get_image_features(**arguments)
     rows = flat_rows(output.pooler_output)
     levels = [flat_rows(level) for level in getattr(output, "deepstack_features", None) or ()]
     tokens = VisualTokens(

@@ -3,7 +3,6 @@
 Each describes the image and asks for the area. Ego and the straightforward way also find the tokens to keep.
 """
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -18,6 +17,7 @@ from torch import Tensor
 from ego.attention import token_importance
 from ego.backbones.capabilities import TYPE_ARGUMENTS
 from ego.backbones.huggingface import HuggingFaceBackbone
+from ego.backbones.prefix import fork
 from ego.config import EgoConfig
 from ego.introduction import Reference, introduce_view
 from ego.layers import depth_band_layers
@@ -102,7 +102,7 @@ def plain_generation(setting: Setting) -> Answers:
         use_cache=True,
         logits_to_keep=1,
     ).past_key_values
-    second = copy.deepcopy(prefilled)
+    second = fork(prefilled)
     described = _generate(setting, describe, setting.config.description_tokens, past_key_values=prefilled)
     answered = _generate(setting, area, setting.config.area_tokens, past_key_values=second)
     return setting.text(described), setting.text(answered)
