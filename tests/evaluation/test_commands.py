@@ -48,6 +48,7 @@ def test_eval_and_report(ego: Run, photos: Path, tmp_path: Path) -> None:
         (("--views", "one"), "--views is 'one'"),
         (("--known", "some"), "choose sample or all"),
         (("--task", "video"), "no questions for"),
+        (("--peers", "nothing.toml"), "holds no settings for the peers"),
     ],
 )
 def test_wrong_use_says_what_is_wrong(

@@ -8,7 +8,7 @@ from ego.backbones.base import Backbone
 from ego.concept import Concept
 from ego.config import EgoConfig
 from ego.errors import ConfigError, DatasetError
-from ego.evaluation.manifest import Manifest
+from ego.evaluation.manifest import ChoiceSample, Manifest, OpenSample, RecognitionSample, Subject
 from ego.evaluation.methods.memories import MemoryMethod
 from ego.evaluation.plan import Scope, plan, spread
 from ego.evaluation.records import Introduction, Lines, Record
@@ -17,6 +17,8 @@ from ego.evaluation.report.results import load_results
 from ego.evaluation.runner import Runner, Step, choice_question
 from ego.media import read_image
 from ego.personalizer import Ego
+from tests.backbones.tiny import picture
+from tests.test_video import write_video
 
 CONFIG = EgoConfig(description_tokens=6, answer_tokens=6, caption_tokens=6, area_tokens=2)
 
@@ -129,7 +131,50 @@ def test_choice_question() -> None:
     )
 
 
+def test_clips_references_from_clips_and_questions_from_memory(backbone: Backbone, tmp_path: Path) -> None:
+    write_video(tmp_path / "bo.mp4", frames=6)
+    picture(seed=3).save(tmp_path / "rex.png")
+    names = ("bo", "rex")
+    manifest = Manifest(
+        dataset="clips",
+        root=str(tmp_path),
+        subjects=(
+            Subject(key="bo", name="Bo", references=("bo.mp4",)),
+            Subject(key="rex", name="Rex", references=("rex.png",)),
+        ),
+        samples=(
+            RecognitionSample(id="clip", video="bo.mp4", known=("bo",), asked="bo", present=True),
+            OpenSample(id="what", video="bo.mp4", known=names, question="What does <bo> do?", answer="runs"),
+            ChoiceSample(id="memory", known=names, question="Who is a dog?", options=("<bo>", "<rex>"), answer=0),
+        ),
+    )
+    frames = CONFIG.model_copy(update={"video_frames": 2})
+    Runner(backbone, manifest, plan(backbone, manifest, ["ego"], config=frames), tmp_path / "out").run()
+    answered = {record.sample: record for record in records(tmp_path / "out")}
+    assert set(answered) == {"clip", "what", "memory"}
+    made = {line.subject: line.tokens for line in Lines(tmp_path / "out/introductions.jsonl", Introduction)}
+    assert answered["clip"].context_tokens > made["bo"] + 2 * 16  # the memory and two frames of 16 tokens
+    text = write_report(tmp_path / "out")[0].read_text()
+    assert all(f"## {heading}" in text for heading in ("Text: choice", "Video: open", "Video: recognition"))
+
+
 # -- the report
+
+
+def test_report_of_pairs_and_splits(backbone: Backbone, manifest: Manifest, tmp_path: Path) -> None:
+    pairs = manifest.model_copy(
+        update={
+            "sets": (("bo", "rex"),),
+            "samples": tuple(
+                sample.model_copy(update={"split": "dogs" if "bo" in sample.id else "others"})
+                for sample in manifest.of_task("recognition")
+            ),
+        }
+    )
+    run(backbone, pairs, tmp_path, "none", limit=3)
+    text = write_report(tmp_path)[0].read_text()
+    assert "## Recognition of sets" in text
+    assert "| none, 1 view | dogs |" in text
 
 
 def test_report_holds_scores_intervals_differences_and_costs(

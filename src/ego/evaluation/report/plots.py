@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ego.evaluation.metrics.bootstrap import Estimate
-from ego.evaluation.metrics.curves import BINS, curve, probabilities
+from ego.evaluation.metrics.curves import BINS, Curve, Probability, Truth, curve, probabilities
 from ego.evaluation.report.results import Cell, Results
 from ego.evaluation.report.tables import heading, title_of
 
@@ -28,8 +28,9 @@ def _figures(results: Results) -> Iterator[tuple[str, Figure]]:
         label = f"{title_of(task, kind)}: {heading(main)}, percent"
         yield f"{task}-{kind}", _bars(scored, label)
         yield f"{task}-{kind}-cost", _against_tokens(results, scored, label)
-        if kind == "recognition":
-            yield f"{task}-thresholds", _thresholds(results, task)
+        curves = list(_curves(results, task)) if kind == "recognition" else []
+        if curves:
+            yield f"{task}-thresholds", _thresholds(curves)
 
 
 def _bars(scored: Sequence[tuple[Cell, Estimate]], label: str) -> Figure:
@@ -55,16 +56,21 @@ def _against_tokens(results: Results, scored: Sequence[tuple[Cell, Estimate]], l
     return figure
 
 
-def _thresholds(results: Results, task: str) -> Figure:
-    figure = Figure(figsize=(10, 4.5), layout="constrained")
-    roc, reliability = figure.subplots(1, 2)
+def _curves(results: Results, task: str) -> Iterator[tuple[Cell, Truth, Probability, Curve]]:
     for cell in results.cells:
         truth, probability = probabilities(results.answered(cell, task, "recognition"))
         found = curve(truth, probability)
         if found:
-            area = f"{cell.label} ({found.area:.2f})"
-            roc.plot(found.false_positive_rate, found.true_positive_rate, label=area)
-            _reliability(reliability, truth, probability, cell.label)
+            yield cell, truth, probability, found
+
+
+def _thresholds(curves: Sequence[tuple[Cell, Truth, Probability, Curve]]) -> Figure:
+    figure = Figure(figsize=(10, 4.5), layout="constrained")
+    roc, reliability = figure.subplots(1, 2)
+    for cell, truth, probability, found in curves:
+        area = f"{cell.label} ({found.area:.2f})"
+        roc.plot(found.false_positive_rate, found.true_positive_rate, label=area)
+        _reliability(reliability, truth, probability, cell.label)
     for axes in (roc, reliability):
         axes.plot([0, 1], [0, 1], linestyle=":", color="grey")
     roc.set(xlabel="false positive rate", ylabel="true positive rate", title="ROC (area)")
@@ -73,7 +79,7 @@ def _thresholds(results: Results, task: str) -> Figure:
     return figure
 
 
-def _reliability(axes: Axes, truth: np.ndarray, probability: np.ndarray, label: str) -> None:
+def _reliability(axes: Axes, truth: Truth, probability: Probability, label: str) -> None:
     bin_of = np.minimum((probability * BINS).astype(int), BINS - 1)
     filled = [number for number in range(BINS) if (bin_of == number).any()]
     stated = [probability[bin_of == number].mean() for number in filled]
