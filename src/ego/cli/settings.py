@@ -50,17 +50,13 @@ class Settings:
         Raises:
             ConfigError: If a number is unknown or out of range.
         """
-        from pydantic import ValidationError
-
         from ego.config import EgoConfig
 
         given = {name: value for name, value in overrides.items() if value is not None}
         try:
             return EgoConfig(**{**self.method, **given})
-        except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"])
-            raise ConfigError(f"setting {field!r} = {first['input']!r}: {first['msg']}; see {config_file()}") from error
+        except ConfigError as error:
+            raise ConfigError(f"{error}; settings come from options and {config_file()}") from error
 
 
 def resolve(model: str | None = None, library: Path | None = None, device: str | None = None) -> Settings:
