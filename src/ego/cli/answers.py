@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -11,6 +11,7 @@ from ego.cli.opening import NOTHING_KNOWN, open_personalizer
 from ego.cli.options import DeviceOption, FramesOption, JsonOption, LibraryOption, ModelOption, NamesOption
 from ego.cli.output import Output
 from ego.cli.settings import Settings, resolve
+from ego.errors import ImageError, VideoError
 
 if TYPE_CHECKING:
     from ego.answer import Answer, Recognition
@@ -44,15 +45,27 @@ def recognize(
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say which remembered concepts are in an image or video, and how sure that is."""
+    """Say which remembered concepts are in an image or video, and how sure that is.
+
+    A file that cannot be read is reported, the others are answered; the exit code is then that of the last such file.
+    """
     output = Output(as_json=as_json)
     personal = _open(resolve(model, library, device), output, frames)
-    found = {}
-    for image in images:
-        with output.working(f"looking at {image}"):
-            found[str(image)] = list(personal.recognize(str(image), names, threshold=threshold).values())
-    document = [{"image": image, "concepts": [asdict(one) for one in seen]} for image, seen in found.items()]
-    output.result(document, *(_table(image, seen) for image, seen in found.items() if seen))
+    documents: list[dict[str, Any]] = []
+    failure = 0
+    for image in map(str, images):
+        try:
+            with output.working(f"looking at {image}"):
+                seen = list(personal.recognize(image, names, threshold=threshold).values())
+        except (ImageError, VideoError) as error:
+            documents.append({"image": image, "error": str(error)})
+            output.warn(error)
+            failure = error.exit_code
+        else:
+            documents.append({"image": image, "concepts": [asdict(one) for one in seen]})
+            output.people(*([image, _table(seen)] if seen else []))
+    output.result(documents)
+    raise typer.Exit(failure)
 
 
 def ask(
@@ -69,7 +82,9 @@ def ask(
     """Answer a question about an image or video, or about the remembered concepts alone."""
     output = Output(as_json=as_json)
     personal = _open(resolve(model, library, device), output, frames)
-    _finish(output, personal.ask(question, _source(image), names, on_text=output.stream()))
+    with output.streaming("looking") as on_text:
+        answer = personal.ask(question, _source(image), names, on_text=on_text)
+    _finish(output, answer)
 
 
 def caption(
@@ -85,7 +100,9 @@ def caption(
     """Describe an image or video in one sentence that calls the concepts by name."""
     output = Output(as_json=as_json)
     personal = _open(resolve(model, library, device), output, frames)
-    _finish(output, personal.caption(str(image), names, on_text=output.stream()))
+    with output.streaming("looking") as on_text:
+        answer = personal.caption(str(image), names, on_text=on_text)
+    _finish(output, answer)
 
 
 def chat(
@@ -104,13 +121,17 @@ def chat(
     """
     output = Output(as_json=as_json)
     personal = _open(resolve(model, library, device), output, frames)
-    _converse(personal.chat(_source(image), names), output)
+    with output.working("looking"):
+        conversation = personal.chat(_source(image), names)
+    _converse(conversation, output)
 
 
 def _converse(conversation: "Chat", output: Output) -> None:
     while (text := output.ask_line("you: ")) is not None and text.strip() not in FAREWELLS:
         if text.strip():
-            _finish(output, conversation.say(text, on_text=output.stream()))
+            with output.streaming("thinking") as on_text:
+                answer = conversation.say(text, on_text=on_text)
+            _finish(output, answer)
 
 
 def _open(settings: Settings, output: Output, frames: int | None) -> "Ego":
@@ -130,8 +151,8 @@ def _finish(output: Output, answer: "Answer") -> None:
         output.note(f"left out, for there was not room for all: {', '.join(answer.dropped)}")
 
 
-def _table(image: str, seen: "list[Recognition]") -> Table:
-    table = Table("concept", "in the image", "probability", title=image, title_justify="left")
+def _table(seen: "list[Recognition]") -> Table:
+    table = Table("concept", "in the image", "probability")
     for one in seen:
         table.add_row(one.name, "yes" if one.present else "no", _probability(one))
     return table

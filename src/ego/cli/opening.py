@@ -30,7 +30,8 @@ def open_store(settings: Settings) -> "ConceptStore":
 
 def open_personalizer(settings: Settings, output: Output, **method: Any) -> "Ego":
     """Load the model and open the library; name the files of the library that this model cannot use."""
-    from ego.personalizer import Ego
+    with output.working("starting"):
+        from ego.personalizer import Ego
 
     config = settings.config(**method)
     personal = Ego(open_backbone(settings, output), open_store(settings), config)

@@ -31,9 +31,13 @@ class Output:
         """Print the outcome: the document under --json, else what is meant for people."""
         if self.as_json:
             print(json.dumps(document), flush=True)
-            return
-        for part in for_people:
-            self._people.print(part)
+        else:
+            self.people(*for_people)
+
+    def people(self, *parts: RenderableType) -> None:
+        """Show something to people, on the way to the result or as the result; nothing under --json."""
+        for part in () if self.as_json else parts:
+            self._people.print(part, soft_wrap=isinstance(part, str))
 
     def tell(self, text: str) -> None:
         """Say a line on the way to the result."""
@@ -43,9 +47,24 @@ class Output:
         """Say something beside the result."""
         self._aside.print(f"note: {text}", style="dim", soft_wrap=True)
 
-    def stream(self) -> Callable[[str], None] | None:
-        """Give what prints an answer piece by piece; None where one JSON document is wanted."""
-        return None if self.as_json else self._write
+    def warn(self, error: EgoError) -> None:
+        """Say that a part of the work failed while the rest goes on."""
+        self._aside.print(f"error: {error}", style="red", soft_wrap=True)
+
+    @contextmanager
+    def streaming(self, text: str) -> Iterator[Callable[[str], None] | None]:
+        """Show that something takes a while until the answer begins, and print it piece by piece.
+
+        Gives None where one JSON document is wanted.
+        """
+        with self._aside.status(text) as status:
+
+            def write(piece: str) -> None:
+                status.stop()
+                sys.stdout.write(piece)
+                sys.stdout.flush()
+
+            yield None if self.as_json else write
 
     @contextmanager
     def working(self, text: str) -> Iterator[None]:
@@ -61,10 +80,6 @@ class Output:
             return input()
         except EOFError:
             return None
-
-    def _write(self, piece: str) -> None:
-        sys.stdout.write(piece)
-        sys.stdout.flush()
 
 
 def report_error(error: EgoError, *, as_json: bool) -> None:
