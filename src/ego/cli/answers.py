@@ -63,7 +63,8 @@ def recognize(
             failure = error.exit_code
         else:
             documents.append({"image": image, "concepts": [asdict(one) for one in seen]})
-            output.people(*([image, _table(seen)] if seen else []))
+            if seen:
+                output.people(image, _table(seen))
     output.result(documents)
     raise typer.Exit(failure)
 
