@@ -150,7 +150,7 @@ class Backbone(Protocol):
     def next_token_logits(
         self, prompts: Sequence[Prompt], *, prefix: Prefix | None = None
     ) -> Float[Tensor, "prompt vocab"]:
-        """Score the first answer token of several prompts in one batched pass over a shared prefix (float32)."""
+        """Score the first answer token of several prompts over a shared prefix, in one batch if it fits (float32)."""
         ...
 
     def word_ids(self, words: Sequence[str]) -> tuple[int, ...]:
