@@ -98,7 +98,7 @@ def test_a_question_in_a_lesson_is_answered_as_if_it_were_alone(tokenizer, model
         batch = collate([lesson], tokenizer.pad_token_id)
         first, last, _ = lesson.answered[index]
         with torch.no_grad():
-            hidden = hidden_states(model, batch, features)[1]
+            hidden = hidden_states(model, batch, features)[-1]
         places = batch.targets[first:last, 1]
         return model.lm_head(hidden[0, places])
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import torch
 from lessons import Lesson
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 ROUND = 32
+HOPS = 4
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Batch:
     target_weights: Tensor
     owners: Tensor
     owner_weights: Tensor
+    candidates: Tensor  # sequence candidate: ids among which owners are sought, -1 for none
+    gazes: Tensor  # hop sequence query key: where attention shall go
 
     def to(self, device: str) -> "Batch":
         """Move to a device."""
@@ -47,7 +51,18 @@ def collate(lessons: Sequence[Lesson], padding: int) -> Batch:
     targets, target_weights = _flat([lesson.targets for lesson in lessons])
     owners, owner_weights = _flat([lesson.owners for lesson in lessons])
     rows = torch.tensor([(row, *place) for row, lesson in enumerate(lessons) for place in lesson.rows])
-    return Batch(ids, positions, _tree(pictures, questions), rows, targets, target_weights, owners, owner_weights)
+    tree, gazes = _tree(pictures, questions), _gazes(lessons, length)
+    sought = [torch.tensor(lesson.candidates or [-1]) for lesson in lessons]
+    candidates = pad_sequence(sought, batch_first=True, padding_value=-1)
+    return Batch(ids, positions, tree, rows, targets, target_weights, owners, owner_weights, candidates, gazes)
+
+
+def _gazes(lessons: Sequence[Lesson], length: int) -> Tensor:
+    wanted = torch.zeros(HOPS, len(lessons), length, length, dtype=torch.bool)
+    for row, lesson in enumerate(lessons):
+        for hop, query, keys in lesson.gazes:
+            wanted[hop, row, query, torch.tensor(keys)] = True
+    return wanted
 
 
 def _flat(per_lesson: Sequence[Sequence[tuple[int, int, float]]]) -> tuple[Tensor, Tensor]:

@@ -16,6 +16,7 @@ from beginnings import begin
 from checks import check
 from collate import Batch, collate
 from crew import ALONE, Crew, join_crew
+from gaze import gaze_loss
 from lessons import Teacher, Words
 from machine import LOGGER, Progress, half_precision, load, note, optimizer, prepare, save, set_rate
 from presets import Preset, read_preset
@@ -32,6 +33,7 @@ SAVE_STEPS = 100
 JOINT_TOWER_FACTOR = 0.5
 VALIDATION_IDENTITIES, VALIDATION_SCENES = 256, 300
 RANK_SEED = 1000
+EARLY = 0.75  # share of the steps with short lessons: few questions, until it is known who is where
 
 
 def encode(model: InternVLForConditionalGeneration, pixels: Tensor) -> Tensor:
@@ -39,8 +41,8 @@ def encode(model: InternVLForConditionalGeneration, pixels: Tensor) -> Tensor:
     return model.model.vision_tower(pixel_values=pixels.float() / 127.5 - 1).last_hidden_state[:, 1:]
 
 
-def hidden_states(model: InternVLForConditionalGeneration, batch: Batch, features: Tensor) -> tuple[Tensor, Tensor]:
-    """Run the language part, visual rows filled from features [picture, token]: inner and last hidden states."""
+def hidden_states(model: InternVLForConditionalGeneration, batch: Batch, features: Tensor) -> tuple[Tensor, ...]:
+    """Run the language part, visual rows filled from features [picture, token]: input of every layer, last output."""
     sequence, place, picture, token = batch.rows.unbind(1)
     visual = model.model.multi_modal_projector(features[picture, token])
     embedded = model.get_input_embeddings()(batch.ids).to(visual.dtype).index_put((sequence, place), visual)
@@ -52,20 +54,33 @@ def hidden_states(model: InternVLForConditionalGeneration, batch: Batch, feature
         use_cache=False,
         output_hidden_states=True,
     )
-    naming_layer = (2 * text.config.num_hidden_layers) // 3
-    return text.norm(out.hidden_states[naming_layer]), out.last_hidden_state
+    return (*out.hidden_states[:-1], out.last_hidden_state)
+
+
+def inner_state(model: InternVLForConditionalGeneration, states: tuple[Tensor, ...]) -> Tensor:
+    """Give the normalised state at two thirds of the depth, where the owners of visual tokens are to be known."""
+    text = model.model.language_model
+    return text.norm(states[(2 * text.config.num_hidden_layers) // 3])
 
 
 def losses(model: InternVLForConditionalGeneration, batch: Batch, features: Tensor) -> dict[str, Tensor]:
     """Compute the loss of the answers, and of the owner of every visual token (early enough for the answers to use)."""
-    inner, last = hidden_states(model, batch, features)
+    states = hidden_states(model, batch, features)
+    inner, last = inner_state(model, states), states[-1]
     answer = _weighted(
         model.lm_head(last[batch.targets[:, 0], batch.targets[:, 1]]), batch.targets[:, 2], batch.target_weights
     )
-    owner = _weighted(
-        model.lm_head(inner[batch.owners[:, 0], batch.owners[:, 1]]), batch.owners[:, 2], batch.owner_weights
-    )
-    return {"answer": answer, "owner": owner}
+    owner = _weighted(*owner_choice(model, inner, batch), batch.owner_weights)
+    return {"answer": answer, "owner": owner, "gaze": gaze_loss(model.model.language_model, states, batch)}
+
+
+def owner_choice(model: InternVLForConditionalGeneration, inner: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Score the candidates for the owner of every visual token; give the scores and which candidate is right."""
+    sequence, place, owner = batch.owners.unbind(1)
+    candidates = batch.candidates[sequence]
+    words = model.lm_head.weight[batch.candidates.clamp(min=0)]
+    scores = torch.einsum("nd,ncd->nc", inner[sequence, place].float(), words[sequence])
+    return scores.masked_fill(candidates < 0, float("-inf")), (candidates == owner[:, None]).int().argmax(1)
 
 
 def _weighted(logits: Tensor, target: Tensor, weights: Tensor) -> Tensor:
@@ -187,9 +202,10 @@ class Run:
         """Write this process's lessons of one step; the same for the same seed, step and process."""
         stage = self.preset.language
         rng = np.random.default_rng([self.preset.seed, 2, step, self.crew.rank])
-        teacher = Teacher(bank, self.words, stage.length, self.preset.shape.grid**2)
         count = (stage.joint_sequences if joint else stage.sequences) // self.crew.size
         progress = min(1.0, step / stage.steps)
+        length = stage.early_length if progress < EARLY else stage.length
+        teacher = Teacher(bank, self.words, length, self.preset.shape.grid**2)
         return collate([teacher.lesson(rng, progress) for _ in range(count)], self.tokenizer.pad_token_id)
 
     def _step(self, optimiser: torch.optim.Optimizer, bank: Bank, batch: Batch, joint: bool) -> dict[str, float]:
@@ -208,9 +224,10 @@ class Run:
         """Tell for each answer token, and each visual token of a remembered subject, whether it is predicted."""
         with half_precision(self.device):
             features, moved = used_features(self.model, bank, batch, self.device, joint=False)
-            inner, last = hidden_states(self.model, moved, features)
-            answers = predicted(self.model, last, moved.targets)
-            owners = predicted(self.model, inner, moved.owners)
+            states = hidden_states(self.model, moved, features)
+            answers = predicted(self.model, states[-1], moved.targets)
+            scores, right = owner_choice(self.model, inner_state(self.model, states), moved)
+            owners = scores.argmax(1) == right
         return answers.tolist(), owners[moved.owners[:, 2] != self.words.nothing].tolist()
 
     def _keep(self, optimiser: torch.optim.Optimizer, step: int, last: int, joint: bool) -> None:

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 from bank import Bank, Shown, Sighting
+from colours import COLOURS
 from names import random_names
 from transformers import PreTrainedTokenizerFast
 from vocabulary import IMAGE, IMAGE_END, IMAGE_START, NOTHING, TURN_END, TURN_START
@@ -23,6 +24,8 @@ MOST_MEMORY_TOKENS = 170
 CLEAR_COVER = 0.4
 CAPTION_WEIGHT = 0.5
 NOTHING_WEIGHT = 0.3
+# The hops from a reference to an answer; tokens of a picture that show nobody known shall look past the names.
+NAME_TO_MEMORY, PICTURE_TO_NAME, QUESTION_TO_PICTURE, PICTURE_PAST_NAMES = range(4)
 
 
 class Words:
@@ -52,6 +55,9 @@ class Lesson:
     targets: list[tuple[int, int, float]] = field(default_factory=list)  # place, next id, weight
     owners: list[tuple[int, int, float]] = field(default_factory=list)  # place, first id of the name, weight
     answered: list[tuple[int, int, Exchange]] = field(default_factory=list)  # first and last of its targets
+    gazes: list[tuple[int, int, list[int]]] = field(default_factory=list)  # hop, who looks, at what
+    owned: dict[int, list[int]] = field(default_factory=dict)  # first id of a name -> its visual tokens
+    candidates: list[int] = field(default_factory=list)  # among which the owner of a visual token is sought
     concepts: int = 0
     _at: int = 0
     _picture: int = -1
@@ -89,7 +95,10 @@ class Lesson:
     def ask(self, exchange: Exchange) -> None:
         """Write a question and its answer on a new branch; only the answer is to be learnt."""
         with self.branch("question"):
-            self.write((*self.words.encode(exchange.question), *self.words.handover))
+            question = self.words.encode(exchange.question)
+            asked = [(len(self.ids) + offset, self.owned.get(token)) for offset, token in enumerate(question)]
+            self.gazes += [(QUESTION_TO_PICTURE, place, owned) for place, owned in asked if owned]
+            self.write((*question, *self.words.handover))
             answer = (*self.words.encode(exchange.answer), self.words.turn_end)
             self.answered.append((len(self.targets), len(self.targets) + len(answer), exchange))
             self.targets += [
@@ -113,8 +122,8 @@ class Remembered:
 
     member: int
     name: str
-    shown: Shown | None  # where it is in the picture
-    place: int
+    place: int  # among the sightings of the picture, -1 if absent
+    named: int  # place of the first token of its name
 
 
 class Teacher:
@@ -129,7 +138,7 @@ class Teacher:
         """Write one lesson; `progress` (0..1) brings more concepts and closer look-alikes."""
         if rng.random() < 0.16:
             return self._introductions(rng)
-        most = 1 + int(min(1.0, progress * 2.5 + 0.34) * (MOST_CONCEPTS - 1) + 1e-6)
+        most = 1 + int(min(1.0, progress * 1.7 + 0.34) * (MOST_CONCEPTS - 1) + 1e-6)
         return self._remembering(rng, int(rng.integers(1, most + 1)), hard=min(0.65, 0.15 + 1.2 * progress))
 
     def _introductions(self, rng: np.random.Generator) -> Lesson:
@@ -164,9 +173,8 @@ class Teacher:
         lesson.write(self.words.encode(GUARD))
         concepts = []
         for (member, place), name in zip(self._cast(rng, scene, number, hard), random_names(rng, number), strict=False):
-            lesson.show(self._memory(rng, member, MOST_MEMORY_TOKENS // number))
-            lesson.write(self.words.encode(f"This is {name}.\n"))
-            concepts.append(Remembered(member, name, scene if place >= 0 else None, place))
+            named = self._introduced(lesson, self._memory(rng, member, MOST_MEMORY_TOKENS // number), member, name)
+            concepts.append(Remembered(member, name, place, named))
         if rng.random() < 0.06:
             self._ask_all(lesson, self._from_memory(rng, concepts))
             return lesson
@@ -234,8 +242,22 @@ class Teacher:
             scores, count = cover + rng.normal(0, 0.35, self.tokens), rng.integers(4, 41)
         return np.sort(np.argsort(-scores)[: min(int(count), most)])
 
+    def _introduced(self, lesson: Lesson, views: Sequence[tuple[int, np.ndarray]], member: int, name: str) -> int:
+        """Write a memory and its name, which shall look at the rows that show the subject; give the name's place."""
+        first = len(lesson.rows)
+        lesson.show(views)
+        covers = {view.index: view.sightings[0].cover for view in self.bank.references[member]}
+        rows = lesson.rows[first:]
+        subject = [place for place, picture, token in rows if covers[picture][token] > CLEAR_COVER]
+        before = len(lesson.ids)
+        lesson.write(self.words.encode(f"This is {name}.\n"))
+        naming = list(range(before, len(lesson.ids)))
+        lesson.gazes += [(NAME_TO_MEMORY, place, subject or [place for place, _, _ in rows]) for place in naming]
+        return lesson.ids.index(self.words.encode(f" {name}")[0], before)
+
     def _mark_main(self, lesson: Lesson, main: Sighting, first: int) -> None:
         """At each visual token of a reference, ask for the colour of the main subject it shows, or for nothing."""
+        lesson.candidates = [self.words.nothing, *(self.words.encode(f" {name}")[0] for name in COLOURS)]
         colour = self.words.encode(f" {self.bank.looks[main.member].colours[0]}")[0]
         self._mark(lesson, np.where(main.cover > CLEAR_COVER, colour, self.words.nothing), first)
 
@@ -244,7 +266,16 @@ class Teacher:
         owner = np.full(self.tokens, self.words.nothing)
         for concept in concepts:
             if concept.place >= 0:
-                owner[scene.sightings[concept.place].cover > CLEAR_COVER] = self.words.encode(f" {concept.name}")[0]
+                shown = np.flatnonzero(scene.sightings[concept.place].cover > CLEAR_COVER)
+                owner[shown] = self.words.encode(f" {concept.name}")[0]
+                places = (first + shown).tolist()
+                lesson.owned[int(self.words.encode(f" {concept.name}")[0])] = places
+                lesson.gazes += [(PICTURE_TO_NAME, place, [concept.named]) for place in places]
+        named = {concept.named for concept in concepts}
+        elsewhere = [place for place in range(first + self.tokens) if place not in named]
+        strangers = first + np.flatnonzero(owner == self.words.nothing)
+        lesson.gazes += [(PICTURE_PAST_NAMES, int(place), elsewhere) for place in strangers]
+        lesson.candidates = [self.words.nothing, *{lesson.ids[place] for place in named}]
         self._mark(lesson, owner, first)
 
     def _mark(self, lesson: Lesson, wanted: np.ndarray, first: int) -> None:

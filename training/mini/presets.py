@@ -51,6 +51,7 @@ class LanguageStage:
     bank_scenes: int
     bank_steps: int
     length: int
+    early_length: int
     workers: int
 
 
