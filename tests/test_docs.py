@@ -97,7 +97,7 @@ def test_code_that_needs_a_gpu_compiles(body: str) -> None:
     compile(body, "<document>", "exec")
 
 
-@pytest.mark.parametrize("body", cases("toml"))
+@pytest.mark.parametrize("body", cases("toml settings"))
 def test_settings_are_known(at_home: Path, body: str) -> None:
     from ego.cli.settings import resolve
 
