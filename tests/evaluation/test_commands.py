@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ego import evaluation
 from ego.evaluation.records import Lines, Record
 from tests.backbones.tiny import picture
 from tests.command import Run, runner
@@ -57,6 +58,20 @@ def test_wrong_use_says_what_is_wrong(
     done = ego("eval", "folder", photos, *arguments, "--out", tmp_path / "results")
     assert done.code == 2
     assert message in done.err
+
+
+@pytest.mark.parametrize("command", ["eval", "report", "calibrate"])
+def test_a_missing_extra_is_named_before_anything_is_done(
+    ego: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr(evaluation, "EXTRA", ("json", "no_such_package"))
+    arguments = {
+        "eval": ("folder", tmp_path, "--out", tmp_path),
+        "report": (tmp_path,),
+        "calibrate": ("--images", tmp_path, "--annotations", tmp_path / "a.json"),
+    }
+    done = ego(command, *arguments[command])
+    assert (done.code, "needs no_such_package; install" in done.err) == (2, True)
 
 
 def test_a_killed_run_continues_to_the_same_report(ego: Run, photos: Path, tmp_path: Path) -> None:

@@ -44,6 +44,9 @@ def calibrate(
     as_json: JsonOption = False,
 ) -> None:
     """Choose the decoder layers whose attention finds the object; an interrupted run continues."""
+    from ego.evaluation import require_extra
+
+    require_extra()
     from ego.evaluation import calibrating
     from ego.evaluation.datasets.coco import single_object_images
 

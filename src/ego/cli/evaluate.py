@@ -53,6 +53,9 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Ask every method every question; one JSON line per answer. A stopped run continues where it was."""
+    from ego.evaluation import require_extra
+
+    require_extra()
     from ego.evaluation.methods.peers.encoders import read_settings
     from ego.evaluation.methods.table import names_of
     from ego.evaluation.plan import Scope, plan
@@ -91,6 +94,9 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Write report.md, report.html and plots; with a judge, open answers are judged first."""
+    from ego.evaluation import require_extra
+
+    require_extra()
     from ego.evaluation.judge import Judge, judge_answers
     from ego.evaluation.report import write_report
 

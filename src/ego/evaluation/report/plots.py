@@ -1,6 +1,7 @@
 """Plots of a run: quality with intervals, quality against context tokens, ROC and reliability."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -56,21 +57,31 @@ def _against_tokens(results: Results, scored: Sequence[tuple[Cell, Estimate]], l
     return figure
 
 
-def _curves(results: Results, task: str) -> Iterator[tuple[Cell, Truth, Probability, Curve]]:
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """What one method's probabilities are worth."""
+
+    cell: Cell
+    truth: Truth
+    probability: Probability
+    curve: Curve
+
+
+def _curves(results: Results, task: str) -> Iterator[_Judged]:
     for cell in results.cells:
         truth, probability = probabilities(results.answered(cell, task, "recognition"))
         found = curve(truth, probability)
         if found:
-            yield cell, truth, probability, found
+            yield _Judged(cell, truth, probability, found)
 
 
-def _thresholds(curves: Sequence[tuple[Cell, Truth, Probability, Curve]]) -> Figure:
+def _thresholds(curves: Sequence[_Judged]) -> Figure:
     figure = Figure(figsize=(10, 4.5), layout="constrained")
     roc, reliability = figure.subplots(1, 2)
-    for cell, truth, probability, found in curves:
-        area = f"{cell.label} ({found.area:.2f})"
-        roc.plot(found.false_positive_rate, found.true_positive_rate, label=area)
-        _reliability(reliability, truth, probability, cell.label)
+    for judged in curves:
+        found, label = judged.curve, judged.cell.label
+        roc.plot(found.false_positive_rate, found.true_positive_rate, label=f"{label} ({found.area:.2f})")
+        _reliability(reliability, judged.truth, judged.probability, label)
     for axes in (roc, reliability):
         axes.plot([0, 1], [0, 1], linestyle=":", color="grey")
     roc.set(xlabel="false positive rate", ylabel="true positive rate", title="ROC (area)")
