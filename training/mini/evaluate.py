@@ -21,6 +21,8 @@ from subjects import Cast
 from ego import load_backbone
 
 SEEDS = {"val": 101, "test": 202}
+EXAMS = ("attention", "photos", "composed")
+PHOTO_SETS = {"val": ("validation",), "test": ("dreambooth", "myvlm")}
 
 
 def main() -> None:
@@ -31,6 +33,7 @@ def main() -> None:
     parser.add_argument("--model", default="mini")
     parser.add_argument("--to", type=Path, required=True)
     parser.add_argument("--part", choices=tuple(SEEDS), default="test")
+    parser.add_argument("--exams", nargs="+", choices=EXAMS, default=EXAMS)
     parser.add_argument("--concepts", type=int, default=80)
     parser.add_argument("--scenes", type=int, default=200)
     options = parser.parse_args()
@@ -42,19 +45,17 @@ def main() -> None:
         print(name, json.dumps(value, indent=1), flush=True)
         options.to.write_text(json.dumps(figures, indent=1) + "\n")
 
-    told("attention", examine_attention(backbone, masked_photos(options.data)))
-    tests = {
-        part: photo_concepts(options.data, part)
-        for part in (("dreambooth", "myvlm") if options.part == "test" else ("validation",))
-    }
-    told("photos", examine_photos(backbone, photo_concepts(options.data, "validation"), tests))
-    names = random_names(np.random.default_rng(SEEDS[options.part]), options.concepts)
-    composed = compose(Cast(read_pack(options.world), options.part), names, SEEDS[options.part], options.scenes)
-    for selector in ("all", "attention"):
-        told(
-            f"composed, {'full reference' if selector == 'all' else 'attention selection'}",
-            examine_composed(backbone, composed, selector),
-        )
+    if "attention" in options.exams:
+        told("attention", examine_attention(backbone, masked_photos(options.data)))
+    if "photos" in options.exams:
+        tests = {name: photo_concepts(options.data, name) for name in PHOTO_SETS[options.part]}
+        told("photos", examine_photos(backbone, photo_concepts(options.data, "validation"), tests))
+    if "composed" in options.exams:
+        names = random_names(np.random.default_rng(SEEDS[options.part]), options.concepts)
+        cast = Cast(read_pack(options.world), options.part)
+        composed = compose(cast, names, SEEDS[options.part], options.scenes)
+        told("composed, full reference", examine_composed(backbone, composed, "all"))
+        told("composed, attention selection", examine_composed(backbone, composed, "attention"))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ SAVE_STEPS = 100
 JOINT_TOWER_FACTOR = 0.5
 VALIDATION_IDENTITIES, VALIDATION_SCENES = 256, 300
 RANK_SEED = 1000
-EARLY = 0.75  # share of the steps with short lessons: few questions, until it is known who is where
+EARLY = 0.73  # share of the steps with short lessons: few questions, until it is known who is where
 
 
 def encode(model: InternVLForConditionalGeneration, pixels: Tensor) -> Tensor:
