@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("--to", type=Path, required=True)
     parser.add_argument("--part", choices=tuple(SEEDS), default="test")
     parser.add_argument("--exams", nargs="+", choices=EXAMS, default=EXAMS)
+    parser.add_argument("--photo-sets", nargs="+", help="photo sets to test on; all of the part by default")
     parser.add_argument("--concepts", type=int, default=80)
     parser.add_argument("--scenes", type=int, default=200)
     options = parser.parse_args()
@@ -48,7 +49,7 @@ def main() -> None:
     if "attention" in options.exams:
         told("attention", examine_attention(backbone, masked_photos(options.data)))
     if "photos" in options.exams:
-        tests = {name: photo_concepts(options.data, name) for name in PHOTO_SETS[options.part]}
+        tests = {name: photo_concepts(options.data, name) for name in options.photo_sets or PHOTO_SETS[options.part]}
         told("photos", examine_photos(backbone, photo_concepts(options.data, "validation"), tests))
     if "composed" in options.exams:
         names = random_names(np.random.default_rng(SEEDS[options.part]), options.concepts)

@@ -20,31 +20,38 @@ from ego.keywords import find_keywords
 from ego.memory_size import parse_area
 
 BINS = 8
-Score = Callable[[PhotoConcept, Image.Image], float]
+Scores = Callable[[Image.Image], dict[str, float]]  # of every concept of a set, by name
 
 
-def decisions(concepts: Sequence[PhotoConcept], score: Score) -> list[Decision]:
+def decisions(concepts: Sequence[PhotoConcept], scores: Scores) -> list[Decision]:
     """Ask about every test photo of a set and every concept of the set."""
     made = []
     for shown in concepts:
         for path in shown.tests:
             picture = Image.open(path).convert("RGB")
-            made += [Decision(c is shown, score(c, picture), c.group == shown.group) for c in concepts]
+            found = scores(picture)
+            made += [Decision(c is shown, found[c.name], c.group == shown.group) for c in concepts]
     return made
 
 
-def model_score(backbone: Backbone, concepts: Sequence[PhotoConcept], selector: str) -> Score:
+def model_score(backbone: Backbone, concepts: Sequence[PhotoConcept], selector: str) -> Scores:
     """Score by the model: the probability of yes, one concept in memory at a time."""
     personal = Ego(backbone, config=EgoConfig(selector=selector))
     for concept in concepts:
         personal.introduce(Concept(concept.name, [concept.reference]))
-    return lambda concept, picture: personal.recognize(picture, [concept.name])[concept.name].probability
+    names = [concept.name for concept in concepts]
+    return lambda picture: {name: personal.recognize(picture, [name])[name].probability for name in names}
 
 
-def histogram_score(concepts: Sequence[PhotoConcept]) -> Score:
+def histogram_score(concepts: Sequence[PhotoConcept]) -> Scores:
     """Score by the overlap of colour histograms."""
     references = {concept.name: _histogram(Image.open(concept.reference).convert("RGB")) for concept in concepts}
-    return lambda concept, picture: float(np.minimum(references[concept.name], _histogram(picture)).sum())
+
+    def scores(picture: Image.Image) -> dict[str, float]:
+        seen = _histogram(picture)
+        return {name: float(np.minimum(known, seen).sum()) for name, known in references.items()}
+
+    return scores
 
 
 def _histogram(picture: Image.Image) -> NDArray[np.float64]:
@@ -53,14 +60,15 @@ def _histogram(picture: Image.Image) -> NDArray[np.float64]:
     return counts / counts.sum()
 
 
-def token_score(backbone: Backbone, concepts: Sequence[PhotoConcept]) -> Score:
+def token_score(backbone: Backbone, concepts: Sequence[PhotoConcept]) -> Scores:
     """Score by the cosine of mean visual tokens."""
-    references = {
-        concept.name: _mean_token(backbone, Image.open(concept.reference).convert("RGB")) for concept in concepts
-    }
-    return lambda concept, picture: float(
-        functional.cosine_similarity(references[concept.name], _mean_token(backbone, picture), dim=0)
-    )
+    references = {c.name: _mean_token(backbone, Image.open(c.reference).convert("RGB")) for c in concepts}
+
+    def scores(picture: Image.Image) -> dict[str, float]:
+        seen = _mean_token(backbone, picture)
+        return {name: float(functional.cosine_similarity(known, seen, dim=0)) for name, known in references.items()}
+
+    return scores
 
 
 def _mean_token(backbone: Backbone, picture: Image.Image) -> torch.Tensor:
@@ -71,12 +79,12 @@ def examine_photos(
     backbone: Backbone, validation: Sequence[PhotoConcept], tests: dict[str, list[PhotoConcept]]
 ) -> dict[str, dict[str, object]]:
     """Tabulate every method on every test set; thresholds of scores come from the validation concepts."""
-    methods: dict[str, Callable[[Sequence[PhotoConcept]], Score]] = {
+    methods: dict[str, Callable[[Sequence[PhotoConcept]], Scores]] = {
         "mini, full reference": lambda concepts: model_score(backbone, concepts, "all"),
         "mini, attention selection": lambda concepts: model_score(backbone, concepts, "attention"),
         "colour histogram": histogram_score,
         "mean token cosine": lambda concepts: token_score(backbone, concepts),
-        "always yes": lambda concepts: lambda concept, picture: 1.0,
+        "always yes": lambda concepts: lambda picture: dict.fromkeys((c.name for c in concepts), 1.0),
     }
     tables: dict[str, dict[str, object]] = {name: {} for name in tests}
     for method, build in methods.items():
