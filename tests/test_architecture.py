@@ -69,7 +69,9 @@ def floor(module: str) -> int:
 ROOMS = [path for path in MODULES if module_name(path) != "ego"]
 METHOD = [path for path in ROOMS if ABOVE_BACKBONES <= floor(module_name(path)) < LEAVES]
 OUTSIDE_CLI = [path for path in ROOMS if not module_name(path).startswith("ego.cli")]
-WITHOUT_MODELS = [path for path in ROOMS if not module_name(path).startswith(("ego.backbones", "ego.evaluation", "ego.bench"))]
+WITHOUT_MODELS = [
+    path for path in ROOMS if not module_name(path).startswith(("ego.backbones", "ego.evaluation", "ego.bench"))
+]
 
 
 @pytest.mark.parametrize("path", ROOMS, ids=module_name)
