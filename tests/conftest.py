@@ -11,7 +11,6 @@ from ego.backbones import load_backbone
 from ego.backbones.base import Backbone
 from tests.backbones import tiny
 
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
 settings.register_profile("ego", deadline=None)  # a busy machine is no failure
 settings.load_profile("ego")
 torch.set_num_threads(min(2, torch.get_num_threads()))

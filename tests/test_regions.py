@@ -35,6 +35,8 @@ def test_a_box_becomes_a_mask_and_is_cut_at_the_edges() -> None:
         (Region(box=(0, 0, 1, 1), mask=np.ones((3, 4))), "either a box or a mask"),
         (Region(box=(4, 0, 9, 9)), "covers nothing"),
         (Region(box=(2, 2, 1, 1)), "covers nothing"),
+        (Region(box=(0, 0, float("inf"), 1)), "not of finite numbers"),
+        (Region(box=(float("nan"), 0, 1, 1)), "not of finite numbers"),
         (Region(mask=np.ones((4, 3))), "has shape"),
         (Region(mask=np.zeros((3, 4))), "covers nothing"),
     ],

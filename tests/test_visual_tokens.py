@@ -59,3 +59,16 @@ def test_moving_changes_features_only() -> None:
     moved = tokens().to(torch.float16)
     assert (moved.rows.dtype, moved.deepstack.dtype) == (torch.float16, torch.float16)
     assert moved.view.dtype == torch.int64
+
+
+def test_tiles_cover_the_image_once_and_the_whole_view_only_without_them() -> None:
+    two_views = tokens()
+    assert two_views.covering.tolist() == [False, False, True, False]
+    assert replace(two_views, view=torch.zeros(4, dtype=torch.long)).covering.tolist() == [True, True, True, False]
+
+
+def test_raster_order_goes_by_place_and_without_places_by_index() -> None:
+    corners = torch.tensor([[0.5, 0.5, 1, 1], [0, 0.5, 0.5, 1], [0.5, 0, 1, 0.5], [0, 0, 0.5, 0.5]])
+    placed = replace(tokens(), boxes=corners)
+    assert placed.in_raster_order(torch.tensor([0, 1, 2, 3])).tolist() == [3, 2, 1, 0]
+    assert replace(placed, boxes=None).in_raster_order(torch.tensor([2, 0])).tolist() == [0, 2]

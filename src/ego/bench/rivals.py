@@ -19,9 +19,13 @@ from ego.backbones.capabilities import TYPE_ARGUMENTS
 from ego.backbones.huggingface import HuggingFaceBackbone
 from ego.backbones.prefix import fork
 from ego.config import EgoConfig
-from ego.introduction import Reference, introduce_view
+from ego.describe import describe
+from ego.errors import SelectionError
+from ego.keywords import find_keywords
 from ego.layers import depth_band_layers
+from ego.memory_size import memory_size, parse_area
 from ego.prompt import AREA, DESCRIBE
+from ego.selection import top_tokens
 
 EGO, LIMIT, SEPARATE = "ego", "limit", "separate passes"
 Answers: TypeAlias = tuple[str, str]
@@ -86,9 +90,17 @@ def rivals(setting: Setting) -> dict[str, Callable[[], Answers]]:
 
 
 def introduce(setting: Setting) -> Answers:
-    """Introduce the image as the library does."""
-    view = introduce_view(setting.backbone, Reference(setting.image, ""), setting.config, setting.layers)
-    return view.record.description, view.record.area_answer
+    """Introduce the image as the library does; random weights may say no word, then every token counts as a keyword."""
+    config = setting.config
+    said = describe(setting.backbone, setting.image, config, layers=setting.layers)
+    if said.words.attention is None or said.area is None:
+        raise SelectionError("the model said nothing about the image; measure another model")
+    words = find_keywords(said.words.text, said.words.spans).positions or range(len(said.words.token_ids))
+    importance = token_importance(said.words.attention[:, :, list(words)], reduction=config.reduction)
+    candidates = said.tokens.covering
+    size = memory_size(int(candidates.sum()), budget=config.budget, area_percent=parse_area(said.area.text))
+    said.tokens.select(top_tokens(importance, size.count, candidates).to(said.tokens.rows.device))
+    return said.words.text, said.area.text
 
 
 @torch.no_grad()
