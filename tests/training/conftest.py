@@ -6,4 +6,4 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "training" / "mini"))
-pytest.importorskip("cv2", reason="the training recipe renders with OpenCV: pip install opencv-python-headless")
+pytest.importorskip("cv2", reason="the training recipe renders with OpenCV: pip install 'ego-vlm[train]'")
