@@ -36,7 +36,7 @@ def load(
     self_check: bool,
 ) -> HuggingFaceBackbone:
     """Load a model; see `ego.backbones.load_backbone`."""
-    model_id, source = str(id_or_path), _source(str(id_or_path))
+    model_id, source = str(id_or_path), checkpoint_source(str(id_or_path))
     target = None if device_map is not None else _device(device)
     if device is not None and device_map is not None:
         raise BackboneError("device and device_map exclude each other; give one of them")
@@ -66,7 +66,7 @@ def load(
     return backbone
 
 
-def _source(model_id: str) -> str:
+def checkpoint_source(model_id: str) -> str:
     """Find the embedded model's folder; leave every other name as it is."""
     if model_id != EMBEDDED:
         return model_id

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from transformers import AutoTokenizer
 
 from ego.backbones.huggingface import HuggingFaceBackbone
-from ego.backbones.loading import load
+from ego.backbones.loading import checkpoint_source, load
 from ego.bench.measure import extra_peak_bytes, seconds_in_turns
 from ego.bench.random_model import NAME, write_random_model
 from ego.bench.rivals import EGO, LIMIT, SEPARATE, Setting, introduce, rivals
@@ -142,7 +142,7 @@ def _setting(source: str, device: str | None) -> Setting:
     )
     pixels = np.random.default_rng(0).integers(0, 256, (*_IMAGE_SIZE[::-1], 3), dtype=np.uint8)
     config = EgoConfig(description_tokens=DESCRIPTION_TOKENS, area_tokens=AREA_TOKENS)
-    return Setting(backbone, AutoTokenizer.from_pretrained(source), Image.fromarray(pixels), config)
+    return Setting(backbone, AutoTokenizer.from_pretrained(checkpoint_source(source)), Image.fromarray(pixels), config)
 
 
 def _memory_alone(source: str, device: str | None, name: str) -> float | None:
