@@ -67,7 +67,7 @@ def recognize_all(
     threshold: float,
     prefix: Prefix,
 ) -> dict[str, Recognition]:
-    """Ask about every memory of the prompt in one batched pass over the shared prefix (memories and images)."""
+    """Ask about every memory of the prompt in one batch over the shared prefix (memories and images)."""
     if not memories:
         return {}
     names = [memory.name for memory in memories]
