@@ -7,7 +7,6 @@ from tests.training import world as drawn
 
 bank_module = pytest.importorskip("bank")
 from architecture import build_model  # noqa: E402
-from beginnings import _projector  # noqa: E402, F401 - imported so that a rename breaks here, not in hour two of a run
 from collate import collate  # noqa: E402
 from language import hidden_states  # noqa: E402
 from lessons import Lesson, Teacher, Words  # noqa: E402

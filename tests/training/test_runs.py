@@ -10,9 +10,10 @@ import torch
 from tests.training import world as drawn
 
 tower = pytest.importorskip("tower")
+import beginnings  # noqa: E402
 import language  # noqa: E402
 from export import export  # noqa: E402
-from presets import Preset, read_preset  # noqa: E402
+from presets import Phase, Preset, read_preset  # noqa: E402
 from sources import read_pack, write_pack  # noqa: E402
 from subjects import Cast  # noqa: E402
 
@@ -34,7 +35,7 @@ def preset() -> Preset:
     full = read_preset(RECIPE / "cpu.toml")
     shape = replace(full.shape, image_side=64, vision_width=32, vision_layers=1, vision_heads=2)
     shape = replace(shape, text_width=32, text_layers=3, text_heads=2, text_inner=64)
-    stage = replace(full.tower, phases=((32, 2), (64, 2)), views=8, identities=6, workers=0)
+    stage = replace(full.tower, phases=(Phase(32, 2, 0.5), Phase(64, 2, 1.0)), views=8, identities=6, workers=0)
     lessons = replace(
         full.language,
         steps=3,
@@ -61,7 +62,7 @@ def run_folder(preset, world, tmp_path_factory):
 def test_every_preset_can_be_read(name):
     preset = read_preset(RECIPE / name)
     assert preset.shape.grid**2 in range(100, 257)
-    assert sum(steps for _, steps in preset.tower.phases) > 0
+    assert sum(phase.steps for phase in preset.tower.phases) > 0
 
 
 def test_a_pack_gives_back_what_was_packed(world):
@@ -100,6 +101,41 @@ def test_a_finished_run_that_is_started_again_changes_nothing(run_folder, preset
     language.train(preset, world, run_folder, "cpu")
     after = torch.load(run_folder / "model.pt", weights_only=True)["model"]
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_training_goes_on_from_an_exported_model(run_folder, preset, world, tmp_path):
+    export(preset, run_folder, tmp_path / "model")
+    (tmp_path / "next").mkdir()
+    tower.train(preset, world, tmp_path / "next", "cpu", tmp_path / "model")
+    language.train(preset, world, tmp_path / "next", "cpu", start_from=tmp_path / "model")
+    state = torch.load(tmp_path / "next/model.pt", weights_only=True)
+    assert state["step"] == preset.language.steps + preset.language.joint_steps
+    assert (tmp_path / "next/tokenizer/tokenizer.json").read_bytes() == (tmp_path / "model/tokenizer.json").read_bytes()
+
+
+def test_thinned_views_keep_their_objects_and_main_subjects(preset, world):
+    batches = tower.ViewBatches(Cast(read_pack(world), "train"), 7, [64], 8, 6, preset.shape.patch)
+    views = batches[0]
+    thin, kept = views.thinned(0.5, torch.Generator().manual_seed(0))
+    assert kept.shape == (8, 8)
+    assert thin.cover.shape[1] == 8
+    for view, main in enumerate(thin.main.tolist()):
+        if main >= 0:
+            assert thin.view[main] == view
+            assert thin.identity[main] == views.identity[views.main[view]]
+    same, everything = views.thinned(1.0, torch.Generator())
+    assert same is views
+    assert everything is None
+
+
+def test_the_projector_begins_with_what_the_heads_of_the_tower_know(preset):
+    torch.manual_seed(0)
+    heads = tower.TowerWithHeads(preset.shape)
+    features = heads.tokens(torch.randint(0, 256, (4, 3, 64, 64)))
+    matrix, offset = beginnings._facts(heads.state_dict(), heads.part[0])
+    told = torch.nn.functional.linear(heads.part[0](features), matrix, offset)
+    known = torch.cat([getattr(heads, name)(features) for name in beginnings.FACTS], -1)
+    assert torch.allclose(told, known, atol=0.1 * known.std().item())
 
 
 def test_the_language_stage_says_what_is_missing(preset, world, tmp_path):

@@ -97,14 +97,14 @@ class Chunks(Dataset[list[tuple[Picture, tuple[int, ...]]]]):
             layout = main_layout(rng, len(members))
         else:
             members = self._scene(rng)
-            alone = len(members) == 1 and rng.random() < 0.5
+            alone = len(members) == 1 and rng.random() < 0.6
             layout = (main_layout if alone else group_layout)(rng, len(members))
         subjects = [self.plan.subjects[member] for member in members]
         return render(rng, self.cast, subjects, layout, side=self.side, grid=self.grid, whole_photo=0.6), members
 
     def _scene(self, rng: np.random.Generator) -> tuple[int, ...]:
         members: list[int] = []
-        for _ in range(int(rng.choice(5, p=(0.04, 0.26, 0.3, 0.25, 0.15)))):
+        for _ in range(int(rng.choice(5, p=(0.04, 0.3, 0.26, 0.24, 0.16)))):
             twins = [m for m in self._twins(members) if m not in members]
             new = (
                 int(rng.choice(twins)) if twins and rng.random() < 0.25 else int(rng.integers(len(self.plan.subjects)))

@@ -1,23 +1,29 @@
 """Where the language stage begins: tower and identity head of stage A, attention that compares like with like.
 
 Starting the projector from the identity head gives every visual row, from the first step on, coordinates in which two
-views of one subject are close. Equal query and key projections make attention look for similar rows; output projections
-that undo the value projections make it pass on what it found ("mimetic initialisation", Trockman and Kolter 2023): a
-name collects the rows before it, and a later row that resembles them collects the name. Embeddings begin large beside
-what the layers add, so that this is not drowned by noise. All of it is only a starting point.
+views of one subject are close; a few of its hidden units pass on what other heads of stage A read: where the token
+stands, whether it shows the main subject, its colour. Equal query and key projections make attention look for similar
+rows; output projections that undo the value projections make it pass on what it found ("mimetic initialisation",
+Trockman and Kolter 2023): a name collects the rows before it, and a later row that resembles them collects the name.
+Embeddings begin large beside what the layers add, so that this is not drowned by noise. All of it is only a starting
+point.
 """
 
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import InternVLForConditionalGeneration
+from tower import identity_rows
+from transformers import AutoModelForImageTextToText, InternVLForConditionalGeneration
 
 EMBEDDING_SCALE = 0.2  # root mean square of a word's embedding; the last norm makes up for it in the logits
 ROW_SCALE = 0.25  # of a visual row
 ATTENTION_SCALE = 0.5  # of what attention passes on
 INNER_SCALE = 0.1  # of what the feed-forward part adds at random
 NOISE = 0.3
+FACTS = ("place", "subject", "colour")  # linear read-outs of stage A
+FACT_SCALE = 2.0  # of their directions, beside the identity head's
 
 
 def with_prefix(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -28,9 +34,14 @@ def with_prefix(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 @torch.no_grad()
 def begin(model: InternVLForConditionalGeneration, stage_a: dict[str, Any]) -> None:
     """Set tower, projector and attention of a fresh model."""
-    weights = stage_a["model"]
-    model.model.vision_tower.load_state_dict(with_prefix(weights, "tower."))
-    _projector(model.model.multi_modal_projector, with_prefix(weights, "part."))
+    projector = model.model.multi_modal_projector
+    nn.init.normal_(projector.linear_2.weight, std=float(stage_a["model"]["part.3.weight"].std()))
+    projector.linear_2.bias.zero_()
+    _see(model, stage_a)
+    features = torch.randn(1024, projector.layer_norm.normalized_shape[0], device=projector.linear_1.weight.device)
+    gain = ROW_SCALE / projector(features).square().mean().sqrt()
+    projector.linear_2.weight *= gain
+    projector.linear_2.bias *= gain
     for layer in model.model.language_model.layers:
         attention = layer.self_attn
         _compare_alike(attention.q_proj, attention.k_proj, attention.head_dim)
@@ -42,18 +53,51 @@ def begin(model: InternVLForConditionalGeneration, stage_a: dict[str, Any]) -> N
     model.model.language_model.norm.weight.div_(gain)
 
 
-def _projector(projector: nn.Module, head: dict[str, Tensor]) -> None:
-    """Copy the identity head into the first coordinates; the others read its hidden units at random."""
-    if projector.linear_1.weight.shape != head["0.weight"].shape:
+@torch.no_grad()
+def go_on(model: InternVLForConditionalGeneration, known: Path, stage_a: dict[str, Any]) -> None:
+    """Take over an exported model, and the tower and heads of a stage A that went on from it."""
+    exported = AutoModelForImageTextToText.from_pretrained(known, dtype=torch.float32)
+    model.load_state_dict(exported.state_dict())
+    projector = model.model.multi_modal_projector
+    rows = identity_rows(projector)
+    size = projector.linear_2.weight[:rows].norm()
+    _see(model, stage_a)
+    gain = size / projector.linear_2.weight[:rows].norm()
+    projector.linear_2.weight[:rows] *= gain
+    projector.linear_2.bias[:rows] *= gain
+
+
+def _see(model: InternVLForConditionalGeneration, stage_a: dict[str, Any]) -> None:
+    """Set the tower, and let the projector's first coordinates be identity and its idlest hidden units tell facts."""
+    weights, projector = stage_a["model"], model.model.multi_modal_projector
+    model.model.vision_tower.load_state_dict(with_prefix(weights, "tower."))
+    head = with_prefix(weights, "part.")
+    if projector.linear_1.weight.shape != head["1.weight"].shape:
         return  # a language model of another width than the tower starts from random numbers
-    known = min(len(head["2.weight"]), len(projector.linear_2.weight) // 2)
-    projector.linear_1.weight.copy_(head["0.weight"])
-    projector.linear_1.bias.copy_(head["0.bias"])
-    nn.init.normal_(projector.linear_2.weight, std=float(head["2.weight"].std()))
-    projector.linear_2.weight[:known] = head["2.weight"][:known]
-    projector.linear_2.bias.zero_()
-    features = torch.randn(1024, projector.layer_norm.normalized_shape[0], device=projector.linear_1.weight.device)
-    projector.linear_2.weight.mul_(ROW_SCALE / projector(features).square().mean().sqrt())
+    projector.layer_norm.load_state_dict(with_prefix(head, "0."))
+    projector.linear_1.load_state_dict(with_prefix(head, "1."))
+    known = identity_rows(projector)
+    projector.linear_2.weight[:known], projector.linear_2.bias[:known] = (
+        head["3.weight"][:known],
+        head["3.bias"][:known],
+    )
+    facts, offsets = _facts(weights, projector.layer_norm)
+    signs = torch.cat([facts, -facts]), torch.cat([offsets, -offsets])  # gelu(z) - gelu(-z) is z
+    idle = projector.linear_2.weight[:known].norm(dim=0).argsort()[: len(signs[0])]
+    projector.linear_1.weight[idle], projector.linear_1.bias[idle] = signs
+    directions = FACT_SCALE * torch.randn(len(projector.linear_2.weight) - known, len(facts), device=facts.device)
+    projector.linear_2.weight[known:, idle] = torch.cat([directions, -directions], 1) * head["3.weight"].std()
+    projector.linear_2.weight[:known, idle] = 0
+
+
+def _facts(weights: dict[str, Tensor], norm: nn.LayerNorm) -> tuple[Tensor, Tensor]:
+    """Fold the linear read-outs of stage A, made for the tower's output, into ones that stand behind the norm."""
+    matrix = torch.cat([weights[f"{name}.weight"] for name in FACTS])
+    offset = torch.cat([weights[f"{name}.bias"] for name in FACTS])
+    scale, shift = weights["tower.layernorm.weight"], weights["tower.layernorm.bias"]
+    spread = (scale.square().mean() + shift.var()).sqrt()  # of the tower's output; its mean is that of `shift`
+    folded = matrix * spread / norm.weight
+    return folded, offset + matrix.sum(1) * shift.mean() - folded @ norm.bias
 
 
 def _compare_alike(query: nn.Linear, key: nn.Linear, head_dim: int) -> None:

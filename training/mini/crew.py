@@ -13,6 +13,8 @@ import torch
 import torch.distributed as distributed
 from torch import nn
 
+RANK_SEED = 1000
+
 
 @dataclass(frozen=True)
 class Crew:
@@ -20,6 +22,11 @@ class Crew:
 
     rank: int = 0
     size: int = 1
+
+    @property
+    def seed(self) -> int:
+        """Give what sets this process's data apart from the others'."""
+        return self.rank * RANK_SEED
 
     @property
     def leads(self) -> bool:

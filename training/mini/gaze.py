@@ -18,7 +18,7 @@ SMALLEST = 1e-5
 def gaze_loss(text: nn.Module, states: tuple[Tensor, ...], batch: Batch) -> Tensor:
     """Compute the surprise at where the guided tokens should have looked, one layer per hop."""
     depth = text.config.num_hidden_layers
-    collect, find, answer = max(0, depth // 3 - 1), depth // 2 - 1, (2 * depth) // 3
+    collect, find, answer = max(0, depth // 3 - 1), depth // 2 - 1, depth // 2
     guided = [collect, find, answer, find]
     parts = [_hop(text, guided[hop], states[guided[hop]], batch, hop) for hop in range(HOPS)]
     return WEIGHT * torch.stack(parts).sum()

@@ -12,13 +12,23 @@ import numpy as np
 import torch
 from architecture import build_model
 from bank import Bank, Chunks, build_bank, plan_bank
-from beginnings import begin
+from beginnings import begin, go_on
 from checks import check
 from collate import Batch, collate
 from crew import ALONE, Crew, join_crew
 from gaze import gaze_loss
 from lessons import Teacher, Words
-from machine import LOGGER, Progress, half_precision, load, note, optimizer, prepare, save, set_rate
+from machine import (
+    LOGGER,
+    Progress,
+    half_precision,
+    load,
+    note,
+    optimizer,
+    prepare,
+    save,
+    set_rate,
+)
 from presets import Preset, read_preset
 from sources import read_pack
 from subjects import Cast
@@ -32,7 +42,9 @@ CHECK_STEPS = 200
 SAVE_STEPS = 100
 JOINT_TOWER_FACTOR = 0.5
 VALIDATION_IDENTITIES, VALIDATION_SCENES = 256, 300
-RANK_SEED = 1000
+UNSEEN = -1e30
+THINNED = 0.7  # share of lessons that show only a part of a picture's tokens, which leaves room for questions
+GUIDED = 0.4  # share of the steps in which attention is shown its way
 EARLY = 0.73  # share of the steps with short lessons: few questions, until it is known who is where
 
 
@@ -49,7 +61,7 @@ def hidden_states(model: InternVLForConditionalGeneration, batch: Batch, feature
     text = model.model.language_model
     out = text(
         inputs_embeds=embedded,
-        attention_mask=batch.visible,
+        attention_mask=torch.zeros_like(batch.visible, dtype=visual.dtype).masked_fill(~batch.visible, UNSEEN),
         position_ids=batch.positions,
         use_cache=False,
         output_hidden_states=True,
@@ -58,12 +70,14 @@ def hidden_states(model: InternVLForConditionalGeneration, batch: Batch, feature
 
 
 def inner_state(model: InternVLForConditionalGeneration, states: tuple[Tensor, ...]) -> Tensor:
-    """Give the normalised state at two thirds of the depth, where the owners of visual tokens are to be known."""
+    """Give the normalised state at half the depth, where the owners of visual tokens are to be known."""
     text = model.model.language_model
-    return text.norm(states[(2 * text.config.num_hidden_layers) // 3])
+    return text.norm(states[text.config.num_hidden_layers // 2])
 
 
-def losses(model: InternVLForConditionalGeneration, batch: Batch, features: Tensor) -> dict[str, Tensor]:
+def losses(
+    model: InternVLForConditionalGeneration, batch: Batch, features: Tensor, *, guided: bool = True
+) -> dict[str, Tensor]:
     """Compute the loss of the answers, and of the owner of every visual token (early enough for the answers to use)."""
     states = hidden_states(model, batch, features)
     inner, last = inner_state(model, states), states[-1]
@@ -71,7 +85,8 @@ def losses(model: InternVLForConditionalGeneration, batch: Batch, features: Tens
         model.lm_head(last[batch.targets[:, 0], batch.targets[:, 1]]), batch.targets[:, 2], batch.target_weights
     )
     owner = _weighted(*owner_choice(model, inner, batch), batch.owner_weights)
-    return {"answer": answer, "owner": owner, "gaze": gaze_loss(model.model.language_model, states, batch)}
+    found = {"answer": answer, "owner": owner}
+    return found | {"gaze": gaze_loss(model.model.language_model, states, batch)} if guided else found
 
 
 def owner_choice(model: InternVLForConditionalGeneration, inner: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -110,13 +125,12 @@ class Banks:
         chunks = Chunks(self.cast, plan, seed, epoch, scenes, shape.image_side, shape.grid)
         return build_bank(chunks, self._encode, self.preset.language.workers)
 
-    def at(self, step: int, rank: int) -> Bank:
+    def at(self, step: int, crew: Crew) -> Bank:
         """Give the bank of a step; every process of a crew has banks of its own."""
         stage = self.preset.language
         epoch = step // stage.bank_steps
         if epoch != self.epoch:
-            seed = self.preset.seed + rank * RANK_SEED
-            self.current = self.build(seed, epoch, stage.bank_identities, stage.bank_scenes)
+            self.current = self.build(self.preset.seed + crew.seed, epoch, stage.bank_identities, stage.bank_scenes)
             self.epoch = epoch
             LOGGER.info("bank %d: %d pictures", epoch, len(self.current.pixels))
         return self.current
@@ -146,29 +160,35 @@ def groups(model: InternVLForConditionalGeneration, joint: bool) -> list[dict[st
 class Run:
     """One training run: model, data, where it stands."""
 
-    def __init__(self, preset: Preset, world: Path, folder: Path, device: str, crew: Crew) -> None:
-        """Load the tower of stage A, and the state of an earlier run if there is one."""
+    def __init__(
+        self, preset: Preset, world: Path, folder: Path, device: str, crew: Crew, start_from: Path | None
+    ) -> None:
+        """Load the tower of stage A, and the state of an earlier run or an exported model to go on from."""
         torch.manual_seed(preset.seed)
         assets = read_pack(world)
         self.preset, self.folder, self.device, self.crew = preset, folder, device, crew
-        self.tokenizer = run_tokenizer(folder, preset.shape.vocabulary, preset.seed)
+        self.tokenizer = run_tokenizer(folder, preset.shape.vocabulary, preset.seed, start_from)
         self.words = Words(self.tokenizer)
         self.model = build_model(preset.shape, self.tokenizer).to(device)
-        self.model.model.vision_tower.set_attn_implementation("eager")
+        self.model.set_attn_implementation("eager")  # for some hundred tokens faster than fused attention on a CPU
+        self.schooled = start_from is not None
         self.state = load(folder / "model.pt", device)
-        self._restore()
+        self._restore(start_from)
         self.banks = Banks(preset, Cast(assets, "train"), self.model, device)
         self.validation_banks = Banks(preset, Cast(assets, "val"), self.model, device)
         self.validation: Bank | None = None
 
-    def _restore(self) -> None:
+    def _restore(self, start_from: Path | None) -> None:
         if self.state:
             self.model.load_state_dict(self.state["model"])
             return
         tower = load(self.folder / "tower.pt", self.device)
         if tower is None:
             raise FileNotFoundError(f"no tower.pt in {self.folder}; run tower.py with the same --folder first")
-        begin(self.model, tower)
+        if start_from:
+            go_on(self.model, start_from, tower)
+        else:
+            begin(self.model, tower)
 
     def stage(self, first: int, last: int, *, joint: bool) -> None:
         """Train the steps first..last - 1."""
@@ -180,12 +200,12 @@ class Run:
         with ThreadPoolExecutor(1) as pool:
             ahead: Future[Batch] | None = None
             for step in range(start, last):
-                bank = self.banks.at(step, self.crew.rank)
+                bank = self.banks.at(step, self.crew)
                 batch = ahead.result() if ahead else self.draw(bank, step, joint)
                 same_bank = (step + 1) // settings.bank_steps == self.banks.epoch and step + 1 < last
                 ahead = pool.submit(self.draw, bank, step + 1, joint) if same_bank else None
                 set_rate(optimiser, rate, step - first, last - first)
-                parts = self._step(optimiser, bank, batch, joint)
+                parts = self._step(optimiser, bank, batch, joint=joint, guided=step < GUIDED * settings.steps)
                 if self.crew.leads:
                     progress(step, parts)
                     self._keep(optimiser, step, last, joint)
@@ -203,15 +223,17 @@ class Run:
         stage = self.preset.language
         rng = np.random.default_rng([self.preset.seed, 2, step, self.crew.rank])
         count = (stage.joint_sequences if joint else stage.sequences) // self.crew.size
-        progress = min(1.0, step / stage.steps)
+        progress = 1.0 if self.schooled else min(1.0, step / stage.steps)
         length = stage.early_length if progress < EARLY else stage.length
-        teacher = Teacher(bank, self.words, length, self.preset.shape.grid**2)
+        teacher = Teacher(bank, self.words, length, self.preset.shape.grid**2, thinned=THINNED)
         return collate([teacher.lesson(rng, progress) for _ in range(count)], self.tokenizer.pad_token_id)
 
-    def _step(self, optimiser: torch.optim.Optimizer, bank: Bank, batch: Batch, joint: bool) -> dict[str, float]:
+    def _step(
+        self, optimiser: torch.optim.Optimizer, bank: Bank, batch: Batch, *, joint: bool, guided: bool
+    ) -> dict[str, float]:
         with half_precision(self.device):
             features, moved = used_features(self.model, bank, batch, self.device, joint)
-            parts = losses(self.model, moved, features)
+            parts = losses(self.model, moved, features, guided=guided)
         optimiser.zero_grad(set_to_none=True)
         torch.stack(list(parts.values())).sum().backward()
         self.crew.share_gradients(self.model.parameters())
@@ -247,9 +269,11 @@ def predicted(model: InternVLForConditionalGeneration, hidden: Tensor, wanted: T
     return model.lm_head(hidden[wanted[:, 0], wanted[:, 1]]).argmax(-1) == wanted[:, 2]
 
 
-def train(preset: Preset, world: Path, folder: Path, device: str, crew: Crew = ALONE) -> None:
+def train(
+    preset: Preset, world: Path, folder: Path, device: str, crew: Crew = ALONE, start_from: Path | None = None
+) -> None:
     """Run or resume stages B and C."""
-    run = Run(preset, world, folder, device, crew)
+    run = Run(preset, world, folder, device, crew, start_from)
     steps = preset.language.steps
     run.stage(0, steps, joint=False)
     run.stage(steps, steps + preset.language.joint_steps, joint=True)
@@ -261,10 +285,12 @@ def main() -> None:
     parser.add_argument("--preset", type=Path, required=True)
     parser.add_argument("--world", type=Path, required=True)
     parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--start-from", type=Path, help="an exported model to go on from")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     prepare(options.device, options.folder)
-    train(read_preset(options.preset), options.world, options.folder, options.device, join_crew())
+    preset = read_preset(options.preset)
+    train(preset, options.world, options.folder, options.device, join_crew(), options.start_from)
 
 
 if __name__ == "__main__":

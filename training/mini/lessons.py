@@ -22,6 +22,8 @@ from ego.prompt import CAPTION, CAPTION_WITH_NAMES, GUARD, THE_PICTURE
 MOST_CONCEPTS = 4
 MOST_MEMORY_TOKENS = 170
 CLEAR_COVER = 0.4
+INTRODUCTIONS = 0.2  # share of lessons about single pictures, without memory
+LEAST_LOOKED = 0.4
 CAPTION_WEIGHT = 0.5
 NOTHING_WEIGHT = 0.3
 # The hops from a reference to an answer; tokens of a picture that show nobody known shall look past the names.
@@ -129,14 +131,14 @@ class Remembered:
 class Teacher:
     """Writes lessons from a bank, easy ones first."""
 
-    def __init__(self, bank: Bank, words: Words, length: int, tokens: int) -> None:
-        """Lessons have at most `length` tokens; a picture has `tokens`."""
-        self.bank, self.words, self.length, self.tokens = bank, words, length, tokens
+    def __init__(self, bank: Bank, words: Words, length: int, tokens: int, *, thinned: float = 0.0) -> None:
+        """Lessons have at most `length` tokens, pictures `tokens`; a share `thinned` of lessons leaves some out."""
+        self.bank, self.words, self.length, self.tokens, self.thinned = bank, words, length, tokens, thinned
         self.known = [member for member, views in enumerate(bank.references) if views]
 
     def lesson(self, rng: np.random.Generator, progress: float) -> Lesson:
         """Write one lesson; `progress` (0..1) brings more concepts and closer look-alikes."""
-        if rng.random() < 0.16:
+        if rng.random() < INTRODUCTIONS:
             return self._introductions(rng)
         most = 1 + int(min(1.0, progress * 1.7 + 0.34) * (MOST_CONCEPTS - 1) + 1e-6)
         return self._remembering(rng, int(rng.integers(1, most + 1)), hard=min(0.65, 0.15 + 1.2 * progress))
@@ -154,13 +156,14 @@ class Teacher:
         view = self._reference(rng, int(rng.choice(self.known)))
         main = view.sightings[0]
         first = len(lesson.ids) + 1
-        lesson.show([(view.index, range(self.tokens))])
-        self._mark_main(lesson, main, first)
+        looked = self._looked(rng)
+        lesson.show([(view.index, looked)])
+        self._mark_main(lesson, main, looked, first)
         asked = about_reference(rng, self.bank.looks[main.member], float(main.cover.mean()))
         rest = [asked[index] for index in 2 + rng.permutation(len(asked) - 2)]
         told = Exchange(
             CAPTION,
-            caption([Item(self.bank.looks[s.member], s.centre) for s in view.sightings if s.is_clear]),
+            caption([Item(self.bank.looks[main.member], main.centre)]),
             CAPTION_WEIGHT,
         )
         self._ask_all(lesson, [*asked[:2], told, *rest])
@@ -172,7 +175,8 @@ class Teacher:
         lesson.write(self.words.opening)
         lesson.write(self.words.encode(GUARD))
         concepts = []
-        for (member, place), name in zip(self._cast(rng, scene, number, hard), random_names(rng, number), strict=False):
+        names = random_names(rng, number, key=lambda name: self.words.encode(f" {name}")[0])
+        for (member, place), name in zip(self._cast(rng, scene, number, hard), names, strict=False):
             named = self._introduced(lesson, self._memory(rng, member, MOST_MEMORY_TOKENS // number), member, name)
             concepts.append(Remembered(member, name, place, named))
         if rng.random() < 0.06:
@@ -181,8 +185,9 @@ class Teacher:
         with lesson.branch("picture"):
             lesson.write(self.words.encode(THE_PICTURE))
             first = len(lesson.ids) + 1
-            lesson.show([(scene.index, range(self.tokens))])
-            self._name_owners(lesson, scene, concepts, first)
+            looked = self._looked(rng)
+            lesson.show([(scene.index, looked)])
+            self._name_owners(lesson, scene, concepts, looked, first)
             self._ask_all(lesson, self._about_scene(rng, scene, concepts))
         return lesson
 
@@ -218,6 +223,13 @@ class Teacher:
     def _reference(self, rng: np.random.Generator, member: int) -> Shown:
         views = self.bank.references[member]
         return views[int(rng.integers(len(views)))]
+
+    def _looked(self, rng: np.random.Generator) -> np.ndarray:
+        """Choose the tokens of a picture that are shown: all, or a random part."""
+        if rng.random() >= self.thinned:
+            return np.arange(self.tokens)
+        share = rng.uniform(LEAST_LOOKED, 1.0)
+        return np.sort(rng.permutation(self.tokens)[: max(1, round(share * self.tokens))])
 
     def _memory(self, rng: np.random.Generator, member: int, most: int) -> list[tuple[int, np.ndarray]]:
         """Choose the rows of a memory: around the object, at random, or everything; seldom from two references."""
@@ -255,24 +267,26 @@ class Teacher:
         lesson.gazes += [(NAME_TO_MEMORY, place, subject or [place for place, _, _ in rows]) for place in naming]
         return lesson.ids.index(self.words.encode(f" {name}")[0], before)
 
-    def _mark_main(self, lesson: Lesson, main: Sighting, first: int) -> None:
+    def _mark_main(self, lesson: Lesson, main: Sighting, looked: np.ndarray, first: int) -> None:
         """At each visual token of a reference, ask for the colour of the main subject it shows, or for nothing."""
         lesson.candidates = [self.words.nothing, *(self.words.encode(f" {name}")[0] for name in COLOURS)]
         colour = self.words.encode(f" {self.bank.looks[main.member].colours[0]}")[0]
-        self._mark(lesson, np.where(main.cover > CLEAR_COVER, colour, self.words.nothing), first)
+        self._mark(lesson, np.where(main.cover[looked] > CLEAR_COVER, colour, self.words.nothing), first)
 
-    def _name_owners(self, lesson: Lesson, scene: Shown, concepts: Sequence[Remembered], first: int) -> None:
+    def _name_owners(
+        self, lesson: Lesson, scene: Shown, concepts: Sequence[Remembered], looked: np.ndarray, first: int
+    ) -> None:
         """At each visual token of the picture, ask for the name of the remembered subject it shows, or for nothing."""
-        owner = np.full(self.tokens, self.words.nothing)
+        owner = np.full(len(looked), self.words.nothing)
         for concept in concepts:
             if concept.place >= 0:
-                shown = np.flatnonzero(scene.sightings[concept.place].cover > CLEAR_COVER)
+                shown = np.flatnonzero(scene.sightings[concept.place].cover[looked] > CLEAR_COVER)
                 owner[shown] = self.words.encode(f" {concept.name}")[0]
                 places = (first + shown).tolist()
                 lesson.owned[int(self.words.encode(f" {concept.name}")[0])] = places
                 lesson.gazes += [(PICTURE_TO_NAME, place, [concept.named]) for place in places]
         named = {concept.named for concept in concepts}
-        elsewhere = [place for place in range(first + self.tokens) if place not in named]
+        elsewhere = [place for place in range(first + len(looked)) if place not in named]
         strangers = first + np.flatnonzero(owner == self.words.nothing)
         lesson.gazes += [(PICTURE_PAST_NAMES, int(place), elsewhere) for place in strangers]
         lesson.candidates = [self.words.nothing, *{lesson.ids[place] for place in named}]
@@ -299,7 +313,8 @@ class Teacher:
         items = [
             Item(self.bank.looks[s.member], s.centre, by_member.get(s.member)) for s in scene.sightings if s.is_clear
         ]
-        rest = [Exchange(CAPTION_WITH_NAMES, caption(items), CAPTION_WEIGHT), *about_presence(rng, names, present)]
+        named = [item for item in items if item.name] or items[:1]
+        rest = [Exchange(CAPTION_WITH_NAMES, caption(named), CAPTION_WEIGHT), *about_presence(rng, names, present)]
         for concept in concepts:
             rest += about_concept(rng, concept.name, self.bank.looks[concept.member], self._item(scene, concept))
         return [*certain, *(rest[index] for index in rng.permutation(len(rest)))]

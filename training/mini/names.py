@@ -93,11 +93,12 @@ def random_name(rng: np.random.Generator) -> str:
     return _MAKERS[int(rng.choice(len(_MAKERS), p=_SHARES))](rng)
 
 
-def random_names(rng: np.random.Generator, number: int) -> list[str]:
-    """Draw names that do not start alike."""
-    names: list[str] = []
+def random_names(
+    rng: np.random.Generator, number: int, key: Callable[[str], object] = lambda name: name[:3].lower()
+) -> list[str]:
+    """Draw names of which no two have the same key: by default, that do not start alike."""
+    names: dict[object, str] = {}
     while len(names) < number:
         name = random_name(rng)
-        if all(name[:3].lower() != other[:3].lower() for other in names):
-            names.append(name)
-    return names
+        names.setdefault(key(name), name)
+    return list(names.values())

@@ -27,10 +27,19 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class TowerStage:
-    """Stage A: phases of (pixels per side, steps), views and identities per step, learning rate, data workers."""
+class Phase:
+    """A part of stage A: pixels per side, number of steps, share of the patches that is looked at."""
 
-    phases: tuple[tuple[int, int], ...]
+    side: int
+    steps: int
+    kept: float
+
+
+@dataclass(frozen=True)
+class TowerStage:
+    """Stage A: its phases, views and identities per step (of all processes), learning rate, data workers."""
+
+    phases: tuple[Phase, ...]
     views: int
     identities: int
     rate: float
@@ -68,7 +77,7 @@ class Preset:
 def read_preset(path: Path) -> Preset:
     """Read a preset file."""
     table = tomllib.loads(path.read_text())
-    phases = tuple((int(side), int(steps)) for side, steps in table["tower"].pop("phases"))
+    phases = tuple(Phase(*phase) for phase in table["tower"].pop("phases"))
     return Preset(
         table["seed"],
         Shape(**table["shape"]),

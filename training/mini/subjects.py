@@ -13,6 +13,7 @@ from sources import Asset, Part
 
 CUTOUT_SIDE = 144
 TEXTURE_VARIANTS = 100_000
+MOST_COUNTED_VIEWS = 4
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Cast:
             families[members[0].family].append(thing)
         self.families = dict(families)
         self.photo_things = [thing for thing, members in enumerate(self.things) if members[0].kind == "photo"]
+        views = np.array([min(len(self.things[thing]), MOST_COUNTED_VIEWS) for thing in self.photo_things], np.float64)
+        self._photo_shares = views / max(1.0, views.sum())  # things seen in several photos teach more
         self.sprite_things = [thing for thing, members in enumerate(self.things) if members[0].kind == "sprite"]
         self._colourful = [is_colourful(members[0].pixels) for members in self.things]
         self.cutout = lru_cache(4096)(self._cutout)
@@ -54,7 +57,7 @@ class Cast:
         """Draw a subject: a photographed thing, a texture shape or a sprite."""
         draw = rng.random()
         if self.photo_things and draw < photos:
-            return Subject(int(rng.choice(self.photo_things)), 0)
+            return Subject(int(rng.choice(self.photo_things, p=self._photo_shares)), 0)
         thing = int(rng.choice(self.sprite_things))
         if self.backdrops and draw < photos + textures:
             return Subject(thing, 0, int(rng.integers(1, TEXTURE_VARIANTS)))

@@ -4,7 +4,7 @@ python tower.py --preset cpu.toml --world WORLD.npz --folder FOLDER [--device cu
 """
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -12,7 +12,18 @@ import numpy as np
 import torch
 from architecture import build_tower
 from colours import COLOURS
-from machine import LOGGER, Progress, half_precision, load, note, optimizer, prepare, save, set_rate
+from crew import ALONE, Crew, join_crew
+from machine import (
+    LOGGER,
+    Progress,
+    half_precision,
+    load,
+    note,
+    optimizer,
+    prepare,
+    save,
+    set_rate,
+)
 from nouns import NOUNS
 from presets import Preset, Shape, read_preset
 from sources import read_pack
@@ -20,11 +31,15 @@ from subjects import Cast, Subject
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
+from transformers import AutoModelForImageTextToText
 from world import group_layout, main_layout, render
 
 TEMPERATURE = 0.08
 EMBEDDING = 128
 DENSE_TOKENS = 768
+CLEAR_COVER = 0.3
+SHOWN_LEAD = 0.3  # how much rather a patch that shows something is kept
+GROUPED = 0.5  # share of views that show several things of similar size, none of them the main subject
 SMALLEST_COVER = 0.6  # visible tokens below which an object teaches nothing
 CHECK_STEPS = 200
 
@@ -44,6 +59,21 @@ class Views:
     def to(self, device: str) -> "Views":
         """Move to a device."""
         return Views(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+
+    def thinned(self, share: float, generator: torch.Generator) -> tuple["Views", Tensor | None]:
+        """Keep a share of the patches of every view, rather those that show something; say which."""
+        if share >= 1:
+            return self, None
+        tokens = self.cover.shape[1]
+        shown = torch.zeros(len(self.pixels), tokens).index_add(0, self.view, self.cover) > CLEAR_COVER
+        scores = torch.rand(len(self.pixels), tokens, generator=generator) + SHOWN_LEAD * shown
+        kept = scores.topk(max(1, round(share * tokens)), 1).indices.sort(1).values
+        cover = self.cover.gather(1, kept[self.view])
+        left = cover.sum(1) > SMALLEST_COVER
+        main = self.main.clamp(min=0)
+        moved = torch.where((self.main >= 0) & left[main], (left.cumsum(0) - 1)[main], -1)
+        objects = {name: getattr(self, name)[left] for name in ("view", "identity", "noun", "colour")}
+        return replace(self, **objects, cover=cover[left], main=moved), kept
 
 
 class ViewBatches(Dataset[Views]):
@@ -77,7 +107,7 @@ class ViewBatches(Dataset[Views]):
                 view % len(pool),
                 *rng.choice(len(pool), int(rng.choice(4, p=(0.3, 0.3, 0.25, 0.15))), replace=False).tolist(),
             ]
-            grouped = rng.random() < 0.3
+            grouped = rng.random() < GROUPED
             members = list(dict.fromkeys(members))
             layout = (group_layout if grouped else main_layout)(rng, len(members))
             subjects = [pool[member] for member in members]
@@ -111,23 +141,35 @@ class ViewBatches(Dataset[Views]):
         )
 
 
+def identity_head(width: int) -> nn.Sequential:
+    """Build a head with the layers of InternVL's projector, which begins as one of them."""
+    return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, EMBEDDING))
+
+
 class TowerWithHeads(nn.Module):
     """The tower, and the heads that exist during stage A only."""
 
     def __init__(self, shape: Shape) -> None:
         """Build both."""
         super().__init__()
-        self.tower = build_tower(shape)
+        self.tower, self.patch = build_tower(shape), shape.patch
         width = shape.vision_width
-        self.whole = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, EMBEDDING))
-        self.part = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, EMBEDDING))
+        self.whole, self.part = identity_head(width), identity_head(width)
         self.noun = nn.Linear(width, len(NOUNS))
         self.colour = nn.Linear(width, len(COLOURS))
         self.subject = nn.Linear(width, 1)
+        self.place = nn.Linear(width, 2)
 
-    def tokens(self, pixels: Tensor) -> Tensor:
-        """Encode uint8 pictures into visual tokens, without the class token."""
-        return self.tower(pixel_values=pixels.float() / 127.5 - 1).last_hidden_state[:, 1:]
+    def tokens(self, pixels: Tensor, kept: Tensor | None = None) -> Tensor:
+        """Encode uint8 pictures into visual tokens, without the class token; `kept` [view, number] leaves out others.
+
+        Leaving out half of the patches before the first layer halves the price of a step ("FLIP", Li et al. 2023).
+        """
+        embedded = self.tower.embeddings(pixels.float() / 127.5 - 1)
+        if kept is not None:
+            patches = embedded[:, 1:].gather(1, kept[..., None].expand(-1, -1, embedded.shape[-1]))
+            embedded = torch.cat([embedded[:, :1], patches], 1)
+        return self.tower.layernorm(self.tower.encoder(embedded).last_hidden_state)[:, 1:]
 
     def pooled(self, tokens: Tensor, views: Views) -> Tensor:
         """Average the tokens of every object, weighted by how much of it they show."""
@@ -140,9 +182,11 @@ class TowerWithHeads(nn.Module):
         ]  # gathering tokens per object is slow backwards
 
 
-def losses(model: TowerWithHeads, views: Views, generator: torch.Generator) -> dict[str, Tensor]:
+def losses(
+    model: TowerWithHeads, views: Views, generator: torch.Generator, kept: Tensor | None = None
+) -> dict[str, Tensor]:
     """Compute every loss of stage A on one batch."""
-    tokens = model.tokens(views.pixels)
+    tokens = model.tokens(views.pixels, kept)
     pooled = model.pooled(tokens, views)
     anchors = functional.normalize(model.whole(pooled).float(), dim=-1)
     same = views.identity[:, None] == views.identity[None]
@@ -153,6 +197,7 @@ def losses(model: TowerWithHeads, views: Views, generator: torch.Generator) -> d
         "noun": 0.6 * functional.cross_entropy(model.noun(pooled).float(), views.noun),
         "colour": 0.5 * functional.cross_entropy(model.colour(pooled).float(), views.colour),
         "subject": _subject_mask(model, tokens, views),
+        "place": _places(model, tokens, kept, views.pixels.shape[-1] // model.patch),
     }
 
 
@@ -186,6 +231,13 @@ def _subject_mask(model: TowerWithHeads, tokens: Tensor, views: Views) -> Tensor
     return 0.5 * (loss * has_main).sum() / has_main.sum().clamp(min=1)
 
 
+def _places(model: TowerWithHeads, tokens: Tensor, kept: Tensor | None, grid: int) -> Tensor:
+    """Tell where every token stands (-1..1 across and down): for identity alone the tower would forget it."""
+    index = torch.arange(grid**2, device=tokens.device).expand(len(tokens), -1) if kept is None else kept
+    target = torch.stack([index % grid, index // grid], -1) / (0.5 * (grid - 1)) - 1
+    return functional.mse_loss(model.place(tokens).float(), target)
+
+
 @torch.no_grad()
 def retrieval(model: TowerWithHeads, views: Views, device: str) -> dict[str, float]:
     """Measure how often an object's nearest neighbour in other views is the same object (look-alikes included)."""
@@ -210,10 +262,32 @@ def retrieval(model: TowerWithHeads, views: Views, device: str) -> dict[str, flo
     }
 
 
-def train(preset: Preset, world: Path, folder: Path, device: str) -> None:
+def identity_rows(projector: nn.Module) -> int:
+    """Count the coordinates of a visual token that begin as the identity head's: at most half of them."""
+    return min(EMBEDDING, len(projector.linear_2.weight) // 2)
+
+
+@torch.no_grad()
+def start_from(model: TowerWithHeads, folder: Path) -> None:
+    """Go on from an exported model: its tower, and its projector as the identity heads."""
+    known = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).model
+    model.tower.load_state_dict(known.vision_tower.state_dict())
+    projector = known.multi_modal_projector
+    rows = identity_rows(projector)
+    for head in (model.part, model.whole):
+        head[0].load_state_dict(projector.layer_norm.state_dict())
+        if head[1].weight.shape != projector.linear_1.weight.shape:
+            continue  # a language model of another width than the tower
+        head[1].load_state_dict(projector.linear_1.state_dict())
+        head[3].weight[:rows], head[3].bias[:rows] = projector.linear_2.weight[:rows], projector.linear_2.bias[:rows]
+
+
+def train(
+    preset: Preset, world: Path, folder: Path, device: str, begin: Path | None = None, crew: Crew = ALONE
+) -> None:
     """Run or resume stage A."""
     stage, assets = preset.tower, read_pack(world)
-    sides = [side for side, steps in stage.phases for _ in range(steps)]
+    phases = [phase for phase in stage.phases for _ in range(phase.steps)]
     torch.manual_seed(preset.seed)
     model = TowerWithHeads(preset.shape).to(device)
     optimiser = optimizer([{"params": model.parameters()}], stage.rate)
@@ -224,9 +298,12 @@ def train(preset: Preset, world: Path, folder: Path, device: str) -> None:
         optimiser.load_state_dict(state["optimiser"])
         start = state["step"]
         LOGGER.info("resumed at step %d", start)
-    patch = preset.shape.patch
-    validation = ViewBatches(Cast(assets, "val"), preset.seed + 1, [side for side, _ in stage.phases], 256, 128, patch)
-    batches = ViewBatches(Cast(assets, "train"), preset.seed, sides, stage.views, stage.identities, patch)
+    elif begin:
+        start_from(model, begin)
+    patch, sides = preset.shape.patch, [phase.side for phase in phases]
+    validation = ViewBatches(Cast(assets, "val"), preset.seed + 1, sorted(set(sides)), 256, 128, patch)
+    share = (stage.views // crew.size, stage.identities // crew.size)
+    batches = ViewBatches(Cast(assets, "train"), preset.seed + crew.seed, sides, *share, patch)
     loader = DataLoader(
         batches,
         batch_size=None,
@@ -235,19 +312,23 @@ def train(preset: Preset, world: Path, folder: Path, device: str) -> None:
         prefetch_factor=4 if stage.workers else None,
     )
     progress = Progress(len(sides))
-    for step, views in enumerate(loader, start):
+    for step, drawn in enumerate(loader, start):
         set_rate(optimiser, stage.rate, step, len(sides))
         generator = torch.Generator().manual_seed(preset.seed + step)
+        views, kept = drawn.thinned(phases[step].kept, generator)
         with half_precision(device):
-            parts = losses(model, views.to(device), generator)
+            parts = losses(model, views.to(device), generator, None if kept is None else kept.to(device))
         optimiser.zero_grad(set_to_none=True)
         torch.stack(list(parts.values())).sum().backward()
+        crew.share_gradients(model.parameters())
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
+        if not crew.leads:
+            continue
         progress(step, {name: part.item() for name, part in parts.items()})
         if (step + 1) % CHECK_STEPS == 0 or step + 1 == len(sides):
-            phase = sorted({side for side, _ in stage.phases}).index(sides[step])
-            note(folder, stage="tower", step=step + 1, **retrieval(model, validation[phase], device))
+            seen = validation[sorted(set(sides)).index(sides[step])]
+            note(folder, stage="tower", step=step + 1, **retrieval(model, seen, device))
             save(folder / "tower.pt", model=model.state_dict(), optimiser=optimiser.state_dict(), step=step + 1)
 
 
@@ -257,10 +338,12 @@ def main() -> None:
     parser.add_argument("--preset", type=Path, required=True)
     parser.add_argument("--world", type=Path, required=True)
     parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--start-from", type=Path, help="an exported model to go on from")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     prepare(options.device, options.folder)
-    train(read_preset(options.preset), options.world, options.folder, options.device)
+    preset = read_preset(options.preset)
+    train(preset, options.world, options.folder, options.device, options.start_from, join_crew())
 
 
 if __name__ == "__main__":

@@ -64,11 +64,12 @@ def corpus(seed: int) -> Iterator[str]:
         yield from SINGLE
 
 
-def run_tokenizer(run: Path, size: int, seed: int) -> PreTrainedTokenizerFast:
-    """Give the tokenizer of a run, trained at its first step and kept since, whatever becomes of the wording."""
+def run_tokenizer(run: Path, size: int, seed: int, known: Path | None = None) -> PreTrainedTokenizerFast:
+    """Give the tokenizer of a run, trained (or taken from a known model) at its first step and kept since."""
     folder = run / "tokenizer"
     if not folder.exists():
-        build_tokenizer(size, seed).save_pretrained(folder)
+        fresh = AutoTokenizer.from_pretrained(known) if known else build_tokenizer(size, seed)
+        fresh.save_pretrained(folder)
     return AutoTokenizer.from_pretrained(folder)
 
 
