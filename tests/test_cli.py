@@ -87,6 +87,7 @@ def test_option_beats_environment_beats_file_beats_default(
     (settings_folder / "config.toml").write_text('model = "from-file"\nlibrary = "~/things"\ndevice = "cpu"\n')
     assert (resolve().model, resolve().chosen, resolve().device) == ("from-file", True, "cpu")
     assert resolve().library == Path.home() / "things"
+    assert resolve(model="~/models/tiny").model == str(Path.home() / "models/tiny")
     assert resolve(model="from-option", library=Path("here"), device="cuda").library == Path("here")
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 ROUND = 32
-HOPS = 4
+HOPS = 5
 
 
 @dataclass(frozen=True)

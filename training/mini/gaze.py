@@ -1,9 +1,9 @@
 """Show attention the way from a reference to an answer, hop by hop, while the model is young.
 
 A memory's rows stand before its name, so what a picture's token needs takes two hops: the name collects the rows, the
-picture's token finds the name; a third brings the question's name to the picture. Left alone, a small model had not
-found this path after half an hour. The loss asks that some of the attention of one layer per hop goes where the next
-hop needs it. Words of a description are not guided: where they look is what the method measures.
+picture's token finds the name; two more bring the question's name to its memory and to the picture. Left alone, a small
+model had not found this path after half an hour. The loss asks that some of the attention of one layer per hop goes
+where the next hop needs it. Words of a description are not guided: where they look is what the method measures.
 """
 
 import torch
@@ -19,17 +19,15 @@ def gaze_loss(text: nn.Module, states: tuple[Tensor, ...], batch: Batch) -> Tens
     """Compute the surprise at where the guided tokens should have looked, one layer per hop."""
     depth = text.config.num_hidden_layers
     collect, find, answer = max(0, depth // 3 - 1), depth // 2 - 1, depth // 2
-    guided = [collect, find, answer, find]
-    parts = [_hop(text, guided[hop], states[guided[hop]], batch, hop) for hop in range(HOPS)]
-    return WEIGHT * torch.stack(parts).sum()
+    guided = [collect, find, answer, find, find]
+    weights = {layer: _attention(text, layer, states[layer], batch) for layer in sorted(set(guided))}
+    return WEIGHT * torch.stack([_hop(weights[guided[hop]], batch.gazes[hop]) for hop in range(HOPS)]).sum()
 
 
-def _hop(text: nn.Module, index: int, state: Tensor, batch: Batch, hop: int) -> Tensor:
-    wanted = batch.gazes[hop]
+def _hop(weights: Tensor, wanted: Tensor) -> Tensor:
     sequence, query = wanted.any(-1).nonzero(as_tuple=True)
     if len(sequence) == 0:
-        return state.sum() * 0.0
-    weights = _attention(text, index, state, batch)
+        return weights.sum() * 0.0
     share = (weights[sequence, query] * wanted[sequence, query]).sum(-1)
     return -share.clamp(min=SMALLEST).log().mean()
 

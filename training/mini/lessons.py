@@ -27,7 +27,7 @@ LEAST_LOOKED = 0.4
 CAPTION_WEIGHT = 0.5
 NOTHING_WEIGHT = 0.3
 # The hops from a reference to an answer; tokens of a picture that show nobody known shall look past the names.
-NAME_TO_MEMORY, PICTURE_TO_NAME, QUESTION_TO_PICTURE, PICTURE_PAST_NAMES = range(4)
+NAME_TO_MEMORY, PICTURE_TO_NAME, QUESTION_TO_PICTURE, PICTURE_PAST_NAMES, QUESTION_TO_NAME = range(5)
 
 
 class Words:
@@ -58,7 +58,8 @@ class Lesson:
     owners: list[tuple[int, int, float]] = field(default_factory=list)  # place, first id of the name, weight
     answered: list[tuple[int, int, Exchange]] = field(default_factory=list)  # first and last of its targets
     gazes: list[tuple[int, int, list[int]]] = field(default_factory=list)  # hop, who looks, at what
-    owned: dict[int, list[int]] = field(default_factory=dict)  # first id of a name -> its visual tokens
+    named: dict[int, int] = field(default_factory=dict)  # first id of a name -> where it is introduced
+    owned: dict[int, list[int]] = field(default_factory=dict)  # first id of a name -> its visual tokens in the picture
     candidates: list[int] = field(default_factory=list)  # among which the owner of a visual token is sought
     concepts: int = 0
     _at: int = 0
@@ -98,8 +99,11 @@ class Lesson:
         """Write a question and its answer on a new branch; only the answer is to be learnt."""
         with self.branch("question"):
             question = self.words.encode(exchange.question)
-            asked = [(len(self.ids) + offset, self.owned.get(token)) for offset, token in enumerate(question)]
-            self.gazes += [(QUESTION_TO_PICTURE, place, owned) for place, owned in asked if owned]
+            for place, token in enumerate(question, len(self.ids)):
+                if self.owned.get(token):
+                    self.gazes.append((QUESTION_TO_PICTURE, place, self.owned[token]))
+                if token in self.named:
+                    self.gazes.append((QUESTION_TO_NAME, place, [self.named[token]]))
             self.write((*question, *self.words.handover))
             answer = (*self.words.encode(exchange.answer), self.words.turn_end)
             self.answered.append((len(self.targets), len(self.targets) + len(answer), exchange))
@@ -265,7 +269,9 @@ class Teacher:
         lesson.write(self.words.encode(f"This is {name}.\n"))
         naming = list(range(before, len(lesson.ids)))
         lesson.gazes += [(NAME_TO_MEMORY, place, subject or [place for place, _, _ in rows]) for place in naming]
-        return lesson.ids.index(self.words.encode(f" {name}")[0], before)
+        word = self.words.encode(f" {name}")[0]
+        lesson.named[word] = lesson.ids.index(word, before)
+        return lesson.named[word]
 
     def _mark_main(self, lesson: Lesson, main: Sighting, looked: np.ndarray, first: int) -> None:
         """At each visual token of a reference, ask for the colour of the main subject it shows, or for nothing."""

@@ -65,7 +65,7 @@ def resolve(model: str | None = None, library: Path | None = None, device: str |
     chosen = model or file.get("model")
     folder = library or Path(file.get("library", default_library()))
     return Settings(
-        model=chosen or EMBEDDED,
+        model=str(Path(chosen).expanduser()) if chosen and chosen.startswith("~") else chosen or EMBEDDED,
         chosen=chosen is not None,
         library=folder.expanduser(),
         device=device or file.get("device"),
