@@ -9,8 +9,8 @@ PYTEST_ARGS ?=
 demo: $(VENV)/.ready  ## introduce three concepts, recognize, ask, caption; writes ./demo-output
 	$(BIN)/ego demo
 
-test: $(VENV)/.ready  ## run all tests
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: $(VENV)/.ready  ## run all tests, one process per core
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS)
 
 lint: $(VENV)/.ready  ## style and types
 	$(BIN)/ruff check .

@@ -13,7 +13,7 @@ from tests.backbones import tiny
 
 settings.register_profile("ego", deadline=None)  # a busy machine is no failure
 settings.load_profile("ego")
-torch.set_num_threads(min(2, torch.get_num_threads()))
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else min(2, torch.get_num_threads()))
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from tower import identity_rows
 from transformers import AutoModelForImageTextToText, InternVLForConditionalGeneration
 
-EMBEDDING_SCALE = 0.2  # root mean square of a word's embedding; the last norm makes up for it in the logits
-ROW_SCALE = 0.25  # of a visual row
-ATTENTION_SCALE = 0.5  # of what attention passes on
+EMBEDDING_SCALE = 0.5  # root mean square of a word's embedding; the last norm makes up for it in the logits
+ROW_SCALE = 0.5  # of a visual row
+ATTENTION_SCALE = 0.25  # of what attention passes on
 INNER_SCALE = 0.1  # of what the feed-forward part adds at random
 NOISE = 0.3
 FACTS = ("place", "subject", "colour")  # linear read-outs of stage A
@@ -33,15 +33,11 @@ def with_prefix(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def begin(model: InternVLForConditionalGeneration, stage_a: dict[str, Any]) -> None:
-    """Set tower, projector and attention of a fresh model."""
+    """Set tower, projector and attention of a fresh model; `balance` is to follow."""
     projector = model.model.multi_modal_projector
     nn.init.normal_(projector.linear_2.weight, std=float(stage_a["model"]["part.3.weight"].std()))
     projector.linear_2.bias.zero_()
     _see(model, stage_a)
-    features = torch.randn(1024, projector.layer_norm.normalized_shape[0], device=projector.linear_1.weight.device)
-    gain = ROW_SCALE / projector(features).square().mean().sqrt()
-    projector.linear_2.weight *= gain
-    projector.linear_2.bias *= gain
     for layer in model.model.language_model.layers:
         attention = layer.self_attn
         _compare_alike(attention.q_proj, attention.k_proj, attention.head_dim)
@@ -65,6 +61,19 @@ def go_on(model: InternVLForConditionalGeneration, known: Path, stage_a: dict[st
     gain = size / projector.linear_2.weight[:rows].norm()
     projector.linear_2.weight[:rows] *= gain
     projector.linear_2.bias[:rows] *= gain
+
+
+@torch.no_grad()
+def balance(projector: nn.Module, features: Tensor) -> None:
+    """Centre visual rows on zero and give them the size of words, measured on real features [token, width].
+
+    Rows that outweigh the words twentyfold drown in every text token what it is; answers are then never learnt.
+    """
+    rows = projector(features.float())
+    centre = rows.mean(0)
+    gain = ROW_SCALE / (rows - centre).square().mean().sqrt()
+    projector.linear_2.bias.copy_((projector.linear_2.bias - centre) * gain)
+    projector.linear_2.weight *= gain
 
 
 def _see(model: InternVLForConditionalGeneration, stage_a: dict[str, Any]) -> None:

@@ -9,14 +9,15 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 ROUND = 32
-HOPS = 5
+HOPS = 6
 
 
 @dataclass(frozen=True)
 class Batch:
     """A batch of lessons.
 
-    `rows`: sequence, place, picture, token. `targets` and `owners`: sequence, place, id; with their weights.
+    `rows`: sequence, place, picture, token. `targets` and `owners`: sequence, place, id; with their weights. `facts`:
+    sequence, place, index of the right candidate.
     """
 
     ids: Tensor
@@ -28,6 +29,8 @@ class Batch:
     owners: Tensor
     owner_weights: Tensor
     candidates: Tensor  # sequence candidate: ids among which owners are sought, -1 for none
+    facts: Tensor
+    fact_words: Tensor  # fact candidate: ids, -1 for none
     gazes: Tensor  # hop sequence query key: where attention shall go
 
     def to(self, device: str) -> "Batch":
@@ -54,7 +57,12 @@ def collate(lessons: Sequence[Lesson], padding: int) -> Batch:
     tree, gazes = _tree(pictures, questions), _gazes(lessons, length)
     sought = [torch.tensor(lesson.candidates or [-1]) for lesson in lessons]
     candidates = pad_sequence(sought, batch_first=True, padding_value=-1)
-    return Batch(ids, positions, tree, rows, targets, target_weights, owners, owner_weights, candidates, gazes)
+    told = [(row, place, which) for row, lesson in enumerate(lessons) for place, _, which in lesson.facts]
+    facts = torch.tensor(told, dtype=torch.long).reshape(-1, 3)
+    kinds = [torch.tensor(lesson.words.facts[kind]) for lesson in lessons for _, kind, _ in lesson.facts]
+    words = pad_sequence(kinds or [torch.tensor([-1])], batch_first=True, padding_value=-1)[: len(facts)]
+    owned = (owners, owner_weights, candidates)
+    return Batch(ids, positions, tree, rows, targets, target_weights, *owned, facts, words, gazes)
 
 
 def _gazes(lessons: Sequence[Lesson], length: int) -> Tensor:

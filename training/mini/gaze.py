@@ -1,9 +1,10 @@
 """Show attention the way from a reference to an answer, hop by hop, while the model is young.
 
 A memory's rows stand before its name, so what a picture's token needs takes two hops: the name collects the rows, the
-picture's token finds the name; two more bring the question's name to its memory and to the picture. Left alone, a small
-model had not found this path after half an hour. The loss asks that some of the attention of one layer per hop goes
-where the next hop needs it. Words of a description are not guided: where they look is what the method measures.
+picture's token finds the name; two more bring the question's name to its memory and to the picture, a last one the
+answer to the question's name. Left alone, a small model had not found this path after half an hour. The loss asks that
+some of the attention of one layer per hop goes where the next hop needs it. Words of a description are not guided:
+where they look is what the method measures.
 """
 
 import torch
@@ -18,8 +19,8 @@ SMALLEST = 1e-5
 def gaze_loss(text: nn.Module, states: tuple[Tensor, ...], batch: Batch) -> Tensor:
     """Compute the surprise at where the guided tokens should have looked, one layer per hop."""
     depth = text.config.num_hidden_layers
-    collect, find, answer = max(0, depth // 3 - 1), depth // 2 - 1, depth // 2
-    guided = [collect, find, answer, find, find]
+    collect, find, ask, answer = max(0, depth // 3 - 1), depth // 2 - 1, depth // 2, (2 * depth) // 3
+    guided = [collect, find, find, find, ask, answer]
     weights = {layer: _attention(text, layer, states[layer], batch) for layer in sorted(set(guided))}
     return WEIGHT * torch.stack([_hop(weights[guided[hop]], batch.gazes[hop]) for hop in range(HOPS)]).sum()
 

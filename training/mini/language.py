@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from architecture import build_model
 from bank import Bank, Chunks, build_bank, plan_bank
-from beginnings import begin, go_on
+from beginnings import balance, begin, go_on
 from checks import check
 from collate import Batch, collate
 from crew import ALONE, Crew, join_crew
@@ -43,8 +43,9 @@ SAVE_STEPS = 100
 JOINT_TOWER_FACTOR = 0.5
 VALIDATION_IDENTITIES, VALIDATION_SCENES = 256, 300
 UNSEEN = -1e30
+SAMPLE = (40, 40)  # subjects and scenes on which the size of visual rows is measured
 THINNED = 0.7  # share of lessons that show only a part of a picture's tokens, which leaves room for questions
-GUIDED = 0.4  # share of the steps in which attention is shown its way
+GUIDED = 0.8  # share of the steps in which attention is shown its way
 EARLY = 0.73  # share of the steps with short lessons: few questions, until it is known who is where
 
 
@@ -85,8 +86,19 @@ def losses(
         model.lm_head(last[batch.targets[:, 0], batch.targets[:, 1]]), batch.targets[:, 2], batch.target_weights
     )
     owner = _weighted(*owner_choice(model, inner, batch), batch.owner_weights)
-    found = {"answer": answer, "owner": owner}
+    found = {"answer": answer, "owner": owner, "fact": fact_loss(model, states, batch)}
     return found | {"gaze": gaze_loss(model.model.language_model, states, batch)} if guided else found
+
+
+def fact_loss(model: InternVLForConditionalGeneration, states: tuple[Tensor, ...], batch: Batch) -> Tensor:
+    """Ask what is to be known at a name or the end of a picture, one layer before the answers look there."""
+    if len(batch.facts) == 0:
+        return states[0].sum() * 0.0
+    sequence, place, right = batch.facts.unbind(1)
+    text = model.model.language_model
+    known = text.norm(states[text.config.num_hidden_layers // 2 + 1])[sequence, place].float()
+    scores = torch.einsum("nd,ncd->nc", known, model.lm_head.weight[batch.fact_words.clamp(min=0)])
+    return functional.cross_entropy(scores.masked_fill(batch.fact_words < 0, float("-inf")), right)
 
 
 def owner_choice(model: InternVLForConditionalGeneration, inner: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -172,11 +184,11 @@ class Run:
         self.model = build_model(preset.shape, self.tokenizer).to(device)
         self.model.set_attn_implementation("eager")  # for some hundred tokens faster than fused attention on a CPU
         self.schooled = start_from is not None
-        self.state = load(folder / "model.pt", device)
-        self._restore(start_from)
         self.banks = Banks(preset, Cast(assets, "train"), self.model, device)
         self.validation_banks = Banks(preset, Cast(assets, "val"), self.model, device)
         self.validation: Bank | None = None
+        self.state = load(folder / "model.pt", device)
+        self._restore(start_from)
 
     def _restore(self, start_from: Path | None) -> None:
         if self.state:
@@ -189,6 +201,8 @@ class Run:
             go_on(self.model, start_from, tower)
         else:
             begin(self.model, tower)
+            seen = self.banks.build(self.preset.seed, 0, *SAMPLE).features  # the same in every process of a crew
+            balance(self.model.model.multi_modal_projector, seen.flatten(0, 1))
 
     def stage(self, first: int, last: int, *, joint: bool) -> None:
         """Train the steps first..last - 1."""

@@ -15,19 +15,25 @@ from colours import COLOURS
 from names import random_names
 from transformers import PreTrainedTokenizerFast
 from vocabulary import IMAGE, IMAGE_END, IMAGE_START, NOTHING, TURN_END, TURN_START
-from wording import Exchange, Item, about_concept, about_presence, about_reference, caption, yes_or_no
+from wording import Exchange, Item, about_concept, about_presence, about_reference, area_answer, caption, yes_or_no
 
 from ego.prompt import CAPTION, CAPTION_WITH_NAMES, GUARD, THE_PICTURE
 
+# What shall be known at a name, or at the end of a picture, before anything is answered.
+PRESENCE, COLOUR, SIDE, AREA = range(4)
+SIDES = ("left", "middle", "right")
+AREAS = (*range(1, 10), *range(10, 101, 5))
 MOST_CONCEPTS = 4
 MOST_MEMORY_TOKENS = 170
 CLEAR_COVER = 0.4
-INTRODUCTIONS = 0.2  # share of lessons about single pictures, without memory
+INTRODUCTIONS = 0.16  # share of lessons about single pictures, without memory
 LEAST_LOOKED = 0.4
+WHOLE = 0.3  # share of memories that are whole pictures, where there is room; else a random part of them
 CAPTION_WEIGHT = 0.5
 NOTHING_WEIGHT = 0.3
 # The hops from a reference to an answer; tokens of a picture that show nobody known shall look past the names.
-NAME_TO_MEMORY, PICTURE_TO_NAME, QUESTION_TO_PICTURE, PICTURE_PAST_NAMES, QUESTION_TO_NAME = range(5)
+NAME_TO_MEMORY, PICTURE_TO_NAME, PICTURE_PAST_NAMES = range(3)
+QUESTION_TO_NAME, QUESTION_TO_PICTURE, ANSWER_TO_QUESTION = range(3, 6)
 
 
 class Words:
@@ -40,6 +46,8 @@ class Words:
         self.image, self.start, self.end, self.turn_end, self.nothing = (
             ids(t) for t in (IMAGE, IMAGE_START, IMAGE_END, TURN_END, NOTHING)
         )
+        colours, sides = ([self.encode(f" {word}")[0] for word in words] for words in (COLOURS, SIDES))
+        self.facts = ([self.encode(word)[0] for word in ("Yes", "No")], colours, sides, list(map(ids, map(str, AREAS))))
         self.opening = self.encode(f"{TURN_START}user\n")
         self.handover = self.encode(f"{TURN_END}\n{TURN_START}assistant\n")
 
@@ -61,6 +69,8 @@ class Lesson:
     named: dict[int, int] = field(default_factory=dict)  # first id of a name -> where it is introduced
     owned: dict[int, list[int]] = field(default_factory=dict)  # first id of a name -> its visual tokens in the picture
     candidates: list[int] = field(default_factory=list)  # among which the owner of a visual token is sought
+    known: dict[int, list[tuple[int, int]]] = field(default_factory=dict)  # first id of a name -> facts: kind, which
+    facts: list[tuple[int, int, int]] = field(default_factory=list)  # place, kind, which
     concepts: int = 0
     _at: int = 0
     _picture: int = -1
@@ -75,13 +85,14 @@ class Lesson:
         self.questions += [self._question] * len(ids)
         self._at += len(ids)
 
-    def show(self, views: Sequence[tuple[int, Sequence[int]]]) -> None:
-        """Append visual tokens (picture of the bank, its tokens) between image delimiters."""
+    def show(self, views: Sequence[tuple[int, Sequence[int]]]) -> int:
+        """Append visual tokens (picture of the bank, its tokens) between image delimiters; say where they end."""
         self.write((self.words.start,))
         for picture, tokens in views:
             self.rows += [(len(self.ids) + offset, picture, int(token)) for offset, token in enumerate(tokens)]
             self.write([self.words.image] * len(tokens))
         self.write((self.words.end, *self.words.encode("\n")))
+        return len(self.ids) - 1 - len(self.words.encode("\n"))
 
     @contextmanager
     def branch(self, kind: str) -> Iterator[None]:
@@ -99,12 +110,15 @@ class Lesson:
         """Write a question and its answer on a new branch; only the answer is to be learnt."""
         with self.branch("question"):
             question = self.words.encode(exchange.question)
-            for place, token in enumerate(question, len(self.ids)):
-                if self.owned.get(token):
-                    self.gazes.append((QUESTION_TO_PICTURE, place, self.owned[token]))
-                if token in self.named:
-                    self.gazes.append((QUESTION_TO_NAME, place, [self.named[token]]))
+            asked = [(place, token) for place, token in enumerate(question, len(self.ids)) if token in self.named]
+            self.facts += [(place, *fact) for place, token in asked for fact in self.known.get(token, ())]
+            self.gazes += [(QUESTION_TO_NAME, place, [self.named[token]]) for place, token in asked]
+            self.gazes += [
+                (QUESTION_TO_PICTURE, place, self.owned[token]) for place, token in asked if self.owned.get(token)
+            ]
             self.write((*question, *self.words.handover))
+            if asked:
+                self.gazes.append((ANSWER_TO_QUESTION, len(self.ids) - 1, [place for place, _ in asked]))
             answer = (*self.words.encode(exchange.answer), self.words.turn_end)
             self.answered.append((len(self.targets), len(self.targets) + len(answer), exchange))
             self.targets += [
@@ -161,9 +175,11 @@ class Teacher:
         main = view.sightings[0]
         first = len(lesson.ids) + 1
         looked = self._looked(rng)
-        lesson.show([(view.index, looked)])
+        end = lesson.show([(view.index, looked)])
+        share = float(main.cover.mean())
+        lesson.facts += [(end, AREA, AREAS.index(int(area_answer(share)))), *self._colour(end, main.member)]
         self._mark_main(lesson, main, looked, first)
-        asked = about_reference(rng, self.bank.looks[main.member], float(main.cover.mean()))
+        asked = about_reference(rng, self.bank.looks[main.member], share)
         rest = [asked[index] for index in 2 + rng.permutation(len(asked) - 2)]
         told = Exchange(
             CAPTION,
@@ -183,6 +199,8 @@ class Teacher:
         for (member, place), name in zip(self._cast(rng, scene, number, hard), names, strict=False):
             named = self._introduced(lesson, self._memory(rng, member, MOST_MEMORY_TOKENS // number), member, name)
             concepts.append(Remembered(member, name, place, named))
+        for concept in concepts:
+            lesson.known[lesson.ids[concept.named]] = [fact[1:] for fact in self._colour(0, concept.member)]
         if rng.random() < 0.06:
             self._ask_all(lesson, self._from_memory(rng, concepts))
             return lesson
@@ -192,6 +210,12 @@ class Teacher:
             looked = self._looked(rng)
             lesson.show([(scene.index, looked)])
             self._name_owners(lesson, scene, concepts, looked, first)
+            for concept in concepts:
+                item = self._item(scene, concept)
+                seen = [(PRESENCE, int(item is None))]
+                if item and item.is_clearly_placed:
+                    seen.append((SIDE, SIDES.index(item.side)))
+                lesson.known[lesson.ids[concept.named]] += seen
             self._ask_all(lesson, self._about_scene(rng, scene, concepts))
         return lesson
 
@@ -245,9 +269,9 @@ class Teacher:
 
     def _kept(self, rng: np.random.Generator, view: Shown, most: int) -> np.ndarray:
         cover, draw = view.sightings[0].cover, rng.random()
-        if draw < 0.15 and most >= self.tokens:
+        if draw < WHOLE and most >= self.tokens:
             return np.arange(self.tokens)
-        if draw < 0.3:
+        if draw < WHOLE:
             scores, count = rng.random(self.tokens), rng.integers(16, 73)
         elif draw < 0.55:
             scores, count = (
@@ -271,7 +295,13 @@ class Teacher:
         lesson.gazes += [(NAME_TO_MEMORY, place, subject or [place for place, _, _ in rows]) for place in naming]
         word = self.words.encode(f" {name}")[0]
         lesson.named[word] = lesson.ids.index(word, before)
+        lesson.facts += self._colour(lesson.named[word], member)
         return lesson.named[word]
+
+    def _colour(self, place: int, member: int) -> list[tuple[int, int, int]]:
+        """Ask for the colour of a subject at a place, if one dominates."""
+        colour = self.bank.looks[member].clear_colour
+        return [(place, COLOUR, COLOURS.index(colour))] if colour else []
 
     def _mark_main(self, lesson: Lesson, main: Sighting, looked: np.ndarray, first: int) -> None:
         """At each visual token of a reference, ask for the colour of the main subject it shows, or for nothing."""
