@@ -58,6 +58,10 @@ def run_folder(preset, world, tmp_path_factory):
     return folder
 
 
+def preset_without_joint(preset: Preset) -> Preset:
+    return replace(preset, language=replace(preset.language, joint_steps=0))
+
+
 @pytest.mark.parametrize("name", ["cpu.toml", "gpu.toml"])
 def test_every_preset_can_be_read(name):
     preset = read_preset(RECIPE / name)
@@ -111,6 +115,16 @@ def test_training_goes_on_from_an_exported_model(run_folder, preset, world, tmp_
     state = torch.load(tmp_path / "next/model.pt", weights_only=True)
     assert state["step"] == preset.language.steps + preset.language.joint_steps
     assert (tmp_path / "next/tokenizer/tokenizer.json").read_bytes() == (tmp_path / "model/tokenizer.json").read_bytes()
+
+
+def test_the_language_stage_goes_on_alone_with_the_same_tower(run_folder, preset, world, tmp_path):
+    export(preset, run_folder, tmp_path / "model")
+    language.train(preset_without_joint(preset), world, tmp_path, "cpu", start_from=tmp_path / "model")
+    before = torch.load(run_folder / "model.pt", weights_only=True)["model"]
+    after = torch.load(tmp_path / "model.pt", weights_only=True)["model"]
+    kept = [name for name in before if "vision_tower" in name]
+    assert kept
+    assert all(torch.equal(before[name].bfloat16(), after[name].bfloat16()) for name in kept)
 
 
 def test_thinned_views_keep_their_objects_and_main_subjects(preset, world):

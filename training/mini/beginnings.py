@@ -50,10 +50,12 @@ def begin(model: InternVLForConditionalGeneration, stage_a: dict[str, Any]) -> N
 
 
 @torch.no_grad()
-def go_on(model: InternVLForConditionalGeneration, known: Path, stage_a: dict[str, Any]) -> None:
-    """Take over an exported model, and the tower and heads of a stage A that went on from it."""
+def go_on(model: InternVLForConditionalGeneration, known: Path, stage_a: dict[str, Any] | None) -> None:
+    """Take over an exported model, and the tower and heads of a stage A that went on from it, if one did."""
     exported = AutoModelForImageTextToText.from_pretrained(known, dtype=torch.float32)
     model.load_state_dict(exported.state_dict())
+    if stage_a is None:
+        return
     projector = model.model.multi_modal_projector
     rows = identity_rows(projector)
     size = projector.linear_2.weight[:rows].norm()

@@ -195,14 +195,14 @@ class Run:
             self.model.load_state_dict(self.state["model"])
             return
         tower = load(self.folder / "tower.pt", self.device)
-        if tower is None:
-            raise FileNotFoundError(f"no tower.pt in {self.folder}; run tower.py with the same --folder first")
         if start_from:
             go_on(self.model, start_from, tower)
-        else:
+        elif tower:
             begin(self.model, tower)
             seen = self.banks.build(self.preset.seed, 0, *SAMPLE).features  # the same in every process of a crew
             balance(self.model.model.multi_modal_projector, seen.flatten(0, 1))
+        else:
+            raise FileNotFoundError(f"no tower.pt in {self.folder}; run tower.py with the same --folder first")
 
     def stage(self, first: int, last: int, *, joint: bool) -> None:
         """Train the steps first..last - 1."""
