@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ bank_module = pytest.importorskip("bank")
 from architecture import build_model  # noqa: E402
 from collate import collate  # noqa: E402
 from language import hidden_states  # noqa: E402
-from lessons import Lesson, Teacher, Words  # noqa: E402
+from lessons import MOST_MEMORY_TOKENS, Lesson, Teacher, Words  # noqa: E402
 from presets import Shape  # noqa: E402
 from subjects import Cast  # noqa: E402
 from vocabulary import SINGLE, build_tokenizer  # noqa: E402
@@ -137,3 +139,23 @@ def test_lessons_are_the_same_for_the_same_seed(bank, tokenizer):
     first, second = (teacher.lesson(np.random.default_rng(9), 0.5) for _ in range(2))
     assert first.ids == second.ids
     assert first.rows == second.rows
+
+
+def test_roomy_lessons_have_room_for_whole_references_of_every_concept(bank, tokenizer):
+    teacher = Teacher(bank, Words(tokenizer), length=300, tokens=60, roomy=True)
+    assert teacher.length == 300 + 4 * 60 - MOST_MEMORY_TOKENS
+    assert teacher.memory_tokens == 4 * 60
+    rng = np.random.default_rng(2)
+    lessons = [Teacher(bank, Words(tokenizer), 500, TOKENS, roomy=True).lesson(rng, 1.0) for _ in range(40)]
+    assert all(lesson.concepts > 0 for lesson in lessons)
+
+
+def test_few_memories_are_descriptions_and_few_have_one_beside_their_rows(bank, tokenizer):
+    teacher = Teacher(bank, Words(tokenizer), length=400, tokens=TOKENS)
+    rng = np.random.default_rng(3)
+    told = [tokenizer.decode(teacher.lesson(rng, 1.0).ids) for _ in range(300)]
+    memories = [part for text in told for part in text.split("<|im_end|>")[0].split("This is ")[1:]]
+    described = [part for part in memories if "in shape.\n" in part]
+    rowless = [part for text in told for part in re.findall(r"(?:picture|shape)?\.\nThis is [^\n]*in shape\.", text)]
+    assert 0.05 < len(described) / len(memories) < 0.18
+    assert 0 < len(rowless) < len(described)

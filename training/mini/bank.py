@@ -17,11 +17,11 @@ from wording import Look
 from world import Picture, group_layout, main_layout, render
 
 CHUNK = 64
-REFERENCES = 2
+REFERENCES = 3
 LEAST_VISIBLE = 0.35
 LEAST_TOKENS = 1.0
 LEAST_INTRODUCED = 3.0
-PHOTO_SHARE, TEXTURE_SHARE = 0.3, 0.12
+PHOTO_SHARE, TEXTURE_SHARE = 0.4, 0.1
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Chunks(Dataset[list[tuple[Picture, tuple[int, ...]]]]):
 
     def _scene(self, rng: np.random.Generator) -> tuple[int, ...]:
         members: list[int] = []
-        for _ in range(int(rng.choice(5, p=(0.04, 0.3, 0.26, 0.24, 0.16)))):
+        for _ in range(int(rng.choice(5, p=(0.04, 0.36, 0.24, 0.21, 0.15)))):
             twins = [m for m in self._twins(members) if m not in members]
             new = (
                 int(rng.choice(twins)) if twins and rng.random() < 0.25 else int(rng.integers(len(self.plan.subjects)))

@@ -46,6 +46,8 @@ UNSEEN = -1e30
 SAMPLE = (40, 40)  # subjects and scenes on which the size of visual rows is measured
 THINNED = 0.7  # share of lessons that show only a part of a picture's tokens, which leaves room for questions
 GUIDED = 0.8  # share of the steps in which attention is shown its way
+GUIDED_SCHOOLED = 2  # a model that goes on from an exported one is guided at every so-many-th of these steps
+ROOMY = 0.12  # share of the later steps whose lessons have room for whole references of all concepts
 EARLY = 0.73  # share of the steps with short lessons: few questions, until it is known who is where
 
 
@@ -219,10 +221,13 @@ class Run:
                 same_bank = (step + 1) // settings.bank_steps == self.banks.epoch and step + 1 < last
                 ahead = pool.submit(self.draw, bank, step + 1, joint) if same_bank else None
                 set_rate(optimiser, rate, step - first, last - first)
-                parts = self._step(optimiser, bank, batch, joint=joint, guided=step < GUIDED * settings.steps)
+                parts = self._step(optimiser, bank, batch, joint=joint, guided=self._guided(step))
                 if self.crew.leads:
                     progress(step, parts)
                     self._keep(optimiser, step, last, joint)
+
+    def _guided(self, step: int) -> bool:
+        return step < GUIDED * self.preset.language.steps and not (self.schooled and step % GUIDED_SCHOOLED)
 
     def _resume(self, optimiser: torch.optim.Optimizer, first: int, last: int, joint: bool) -> int:
         if not self.state or self.state["step"] <= first:
@@ -238,9 +243,12 @@ class Run:
         rng = np.random.default_rng([self.preset.seed, 2, step, self.crew.rank])
         count = (stage.joint_sequences if joint else stage.sequences) // self.crew.size
         progress = 1.0 if self.schooled else min(1.0, step / stage.steps)
-        length = stage.early_length if progress < EARLY else stage.length
-        teacher = Teacher(bank, self.words, length, self.preset.shape.grid**2, thinned=THINNED)
-        return collate([teacher.lesson(rng, progress) for _ in range(count)], self.tokenizer.pad_token_id)
+        late = progress >= EARLY
+        roomy = late and np.random.default_rng([self.preset.seed, 3, step]).random() < ROOMY  # the same for all
+        length = stage.length if late and not roomy else stage.early_length
+        teacher = Teacher(bank, self.words, length, self.preset.shape.grid**2, thinned=THINNED, roomy=roomy)
+        lessons = [teacher.lesson(rng, progress) for _ in range(max(1, count // 2) if roomy else count)]
+        return collate(lessons, self.tokenizer.pad_token_id)
 
     def _step(
         self, optimiser: torch.optim.Optimizer, bank: Bank, batch: Batch, *, joint: bool, guided: bool

@@ -29,11 +29,19 @@ CLEAR_COVER = 0.4
 INTRODUCTIONS = 0.16  # share of lessons about single pictures, without memory
 LEAST_LOOKED = 0.4
 WHOLE = 0.3  # share of memories that are whole pictures, where there is room; else a random part of them
+WHOLE_IN_ROOM = 0.6  # the same where there is room for whole pictures of all
+SEVERAL = 0.25  # share of memories from several references
+WORDS_ONLY, WORDS_TOO = 0.05, 0.05  # shares of memories that are a description, or have one beside their rows
 CAPTION_WEIGHT = 0.5
 NOTHING_WEIGHT = 0.3
 # The hops from a reference to an answer; tokens of a picture that show nobody known shall look past the names.
 NAME_TO_MEMORY, PICTURE_TO_NAME, PICTURE_PAST_NAMES = range(3)
 QUESTION_TO_NAME, QUESTION_TO_PICTURE, ANSWER_TO_QUESTION = range(3, 6)
+
+
+def room(tokens: int) -> int:
+    """Count the tokens by which roomy lessons are longer."""
+    return max(0, MOST_CONCEPTS * tokens - MOST_MEMORY_TOKENS)
 
 
 class Words:
@@ -149,14 +157,21 @@ class Remembered:
 class Teacher:
     """Writes lessons from a bank, easy ones first."""
 
-    def __init__(self, bank: Bank, words: Words, length: int, tokens: int, *, thinned: float = 0.0) -> None:
-        """Lessons have at most `length` tokens, pictures `tokens`; a share `thinned` of lessons leaves some out."""
-        self.bank, self.words, self.length, self.tokens, self.thinned = bank, words, length, tokens, thinned
+    def __init__(
+        self, bank: Bank, words: Words, length: int, tokens: int, *, thinned: float = 0.0, roomy: bool = False
+    ) -> None:
+        """Lessons have at most `length` tokens, pictures `tokens`; a share `thinned` of lessons leaves some out.
+
+        Roomy lessons have concepts only, and room for a whole picture of each of them beside `length`.
+        """
+        self.bank, self.words, self.tokens, self.thinned, self.roomy = bank, words, tokens, thinned, roomy
+        self.length = length + room(tokens) if roomy else length
+        self.memory_tokens = MOST_CONCEPTS * tokens if roomy else MOST_MEMORY_TOKENS
         self.known = [member for member, views in enumerate(bank.references) if views]
 
     def lesson(self, rng: np.random.Generator, progress: float) -> Lesson:
         """Write one lesson; `progress` (0..1) brings more concepts and closer look-alikes."""
-        if rng.random() < INTRODUCTIONS:
+        if not self.roomy and rng.random() < INTRODUCTIONS:
             return self._introductions(rng)
         most = 1 + int(min(1.0, progress * 1.7 + 0.34) * (MOST_CONCEPTS - 1) + 1e-6)
         return self._remembering(rng, int(rng.integers(1, most + 1)), hard=min(0.65, 0.15 + 1.2 * progress))
@@ -197,7 +212,7 @@ class Teacher:
         concepts = []
         names = random_names(rng, number, key=lambda name: self.words.encode(f" {name}")[0])
         for (member, place), name in zip(self._cast(rng, scene, number, hard), names, strict=False):
-            named = self._introduced(lesson, self._memory(rng, member, MOST_MEMORY_TOKENS // number), member, name)
+            named = self._introduced(lesson, rng, member, name, self.memory_tokens // number)
             concepts.append(Remembered(member, name, place, named))
         for concept in concepts:
             lesson.known[lesson.ids[concept.named]] = [fact[1:] for fact in self._colour(0, concept.member)]
@@ -260,16 +275,17 @@ class Teacher:
         return np.sort(rng.permutation(self.tokens)[: max(1, round(share * self.tokens))])
 
     def _memory(self, rng: np.random.Generator, member: int, most: int) -> list[tuple[int, np.ndarray]]:
-        """Choose the rows of a memory: around the object, at random, or everything; seldom from two references."""
+        """Choose the rows of a memory: around the object, at random, or everything; sometimes of several references."""
         views = self.bank.references[member]
-        if len(views) > 1 and rng.random() < 0.1:
-            return [(view.index, self._kept(rng, view, most // 2)) for view in views[:2]]
+        if len(views) > 1 and rng.random() < SEVERAL:
+            number = int(rng.integers(2, len(views) + 1))
+            return [(view.index, self._kept(rng, view, most // number)) for view in views[:number]]
         view = self._reference(rng, member)
         return [(view.index, self._kept(rng, view, most))]
 
     def _kept(self, rng: np.random.Generator, view: Shown, most: int) -> np.ndarray:
         cover, draw = view.sightings[0].cover, rng.random()
-        if draw < WHOLE and most >= self.tokens:
+        if most >= self.tokens and draw < (WHOLE_IN_ROOM if self.roomy else WHOLE):
             return np.arange(self.tokens)
         if draw < WHOLE:
             scores, count = rng.random(self.tokens), rng.integers(16, 73)
@@ -282,21 +298,29 @@ class Teacher:
             scores, count = cover + rng.normal(0, 0.35, self.tokens), rng.integers(4, 41)
         return np.sort(np.argsort(-scores)[: min(int(count), most)])
 
-    def _introduced(self, lesson: Lesson, views: Sequence[tuple[int, np.ndarray]], member: int, name: str) -> int:
-        """Write a memory and its name, which shall look at the rows that show the subject; give the name's place."""
+    def _introduced(self, lesson: Lesson, rng: np.random.Generator, member: int, name: str, most: int) -> int:
+        """Write a memory of at most so many rows, seldom with or as a description; give the place of its name."""
+        draw = rng.random()
+        rows = [] if draw < WORDS_ONLY else self._remembered(lesson, self._memory(rng, member, most), member)
+        before = len(lesson.ids)
+        described = f":{self.bank.looks[member].description}" if draw < WORDS_ONLY + WORDS_TOO else "."
+        lesson.write(self.words.encode(f"This is {name}{described}\n"))
+        word = self.words.encode(f" {name}")[0]
+        lesson.named[word] = lesson.ids.index(word, before)
+        if rows:
+            naming = range(before, before + len(self.words.encode(f"This is {name}")))
+            lesson.gazes += [(NAME_TO_MEMORY, place, rows) for place in naming]
+            lesson.facts += self._colour(lesson.named[word], member)
+        return lesson.named[word]
+
+    def _remembered(self, lesson: Lesson, views: Sequence[tuple[int, np.ndarray]], member: int) -> list[int]:
+        """Write the rows of a memory; give the places of those that show the subject (all, if none does)."""
         first = len(lesson.rows)
         lesson.show(views)
         covers = {view.index: view.sightings[0].cover for view in self.bank.references[member]}
         rows = lesson.rows[first:]
         subject = [place for place, picture, token in rows if covers[picture][token] > CLEAR_COVER]
-        before = len(lesson.ids)
-        lesson.write(self.words.encode(f"This is {name}.\n"))
-        naming = list(range(before, len(lesson.ids)))
-        lesson.gazes += [(NAME_TO_MEMORY, place, subject or [place for place, _, _ in rows]) for place in naming]
-        word = self.words.encode(f" {name}")[0]
-        lesson.named[word] = lesson.ids.index(word, before)
-        lesson.facts += self._colour(lesson.named[word], member)
-        return lesson.named[word]
+        return subject or [place for place, _, _ in rows]
 
     def _colour(self, place: int, member: int) -> list[tuple[int, int, int]]:
         """Ask for the colour of a subject at a place, if one dominates."""
