@@ -91,8 +91,13 @@ class PhotoConcept:
 
     name: str
     group: str
-    reference: Path
+    references: tuple[Path, ...]
     tests: tuple[Path, ...]
+
+    @property
+    def reference(self) -> Path:
+        """Give the best reference."""
+        return self.references[0]
 
 
 def photo_concepts(data: Path, part: str) -> list[PhotoConcept]:
@@ -102,8 +107,8 @@ def photo_concepts(data: Path, part: str) -> list[PhotoConcept]:
         held_out = entry["name"] in MYVLM_VALIDATION
         kind = "validation" if entry["dataset"] == "myvlm" and held_out else entry["dataset"]
         if kind == part and not (part == "dreambooth" and entry["name"] in DREAMBOOTH_TRAIN):
-            tests = tuple(data / file for file in entry["tests"])
-            chosen.append(PhotoConcept(entry["name"], entry["group"], data / entry["refs"][0], tests))
+            references, tests = (tuple(data / file for file in entry[kind]) for kind in ("refs", "tests"))
+            chosen.append(PhotoConcept(entry["name"], entry["group"], references, tests))
     return chosen
 
 

@@ -1,10 +1,11 @@
-"""Write the composed exam as pictures and a manifest, for `ego eval manifest EXAM/manifest.json`.
+"""Write what the model is examined on as manifests, for `ego eval manifest EXAM/composed.json` or `EXAM/photos.json`.
 
-    python write_exam.py --world WORLD.npz --to EXAM
+    python write_exam.py --world WORLD.npz --to EXAM [--data DATA_FOLDER]
 
-Subjects of the test part only. Each concept has VIEWS references; recognition asks about every concept that is clearly
-there and about as many that are not, half of them look-alikes, once with the asked concept alone in memory and once
-with four (split "four"); captions and questions are asked with those four.
+Composed: subjects of the test part only. Each concept has VIEWS references; recognition asks about every concept that is
+clearly there and about as many that are not, half of them look-alikes, once with the asked concept alone in memory and
+once with four (split "four"); captions and questions are asked with those four. Photos (where they are): concepts that
+did not teach; recognition asks about every concept of a set on every test photo of the set.
 """
 
 import argparse
@@ -13,19 +14,21 @@ from pathlib import Path
 
 import numpy as np
 from bank import plan_bank
-from exam import GRID, SIDE, Composed, Scene, compose
+from exam import GRID, SIDE, Composed, Scene, compose, photo_concepts
 from names import random_names
 from PIL import Image
 from sources import read_pack
 from subjects import Cast
 from world import main_layout, render
 
+from ego.evaluation.datasets.samples import every_image_against_every_concept
 from ego.evaluation.manifest import CaptionSample, ChoiceSample, Manifest, RecognitionSample, Sample, Subject
 
 SEED = 202
 VIEWS = 5
 REMEMBERED = 4
 HARD = 0.5
+PHOTO_SETS = ("dreambooth", "myvlm")
 
 
 def main() -> None:
@@ -35,11 +38,15 @@ def main() -> None:
     parser.add_argument("--to", type=Path, required=True)
     parser.add_argument("--concepts", type=int, default=60)
     parser.add_argument("--scenes", type=int, default=120)
+    parser.add_argument("--data", type=Path, help="folder with the photos")
     options = parser.parse_args()
+    options.to.mkdir(parents=True, exist_ok=True)
+    if options.data:
+        _save(_photos(options.data.resolve()), options.to / "photos.json")
     cast = Cast(read_pack(options.world), "test")
     names = random_names(np.random.default_rng(SEED), options.concepts)
     composed = compose(cast, names, SEED, options.scenes)
-    (options.to / "refs").mkdir(parents=True, exist_ok=True)
+    (options.to / "refs").mkdir(exist_ok=True)
     (options.to / "scenes").mkdir(exist_ok=True)
     manifest = Manifest(
         dataset="composed scenes",
@@ -47,8 +54,27 @@ def main() -> None:
         subjects=tuple(_subjects(cast, composed, options.to)),
         samples=tuple(_samples(composed, options.to)),
     )
-    manifest.save(options.to / "manifest.json")
-    print(f"{len(manifest.subjects)} concepts and {len(manifest.samples)} questions in {options.to}")
+    _save(manifest, options.to / "composed.json")
+
+
+def _save(manifest: Manifest, path: Path) -> None:
+    manifest.save(path)
+    print(f"{len(manifest.subjects)} concepts and {len(manifest.samples)} questions in {path}")
+
+
+def _photos(data: Path) -> Manifest:
+    subjects: list[Subject] = []
+    samples: list[Sample] = []
+    for part in PHOTO_SETS:
+        concepts = photo_concepts(data, part)
+        keys = [f"{part}/{concept.name}" for concept in concepts]
+        for key, concept in zip(keys, concepts, strict=True):
+            references = tuple(str(path.relative_to(data)) for path in concept.references)
+            name = concept.name.replace("_", " ")
+            subjects.append(Subject(key=key, name=name, references=references, group=concept.group))
+        shown = {str(path.relative_to(data)): (f"{part}/{c.name}",) for c in concepts for path in c.tests}
+        samples += every_image_against_every_concept(shown, keys, split=part)
+    return Manifest(dataset="photos", root=str(data), subjects=tuple(subjects), samples=tuple(samples))
 
 
 def _subjects(cast: Cast, composed: Composed, folder: Path) -> Iterator[Subject]:
