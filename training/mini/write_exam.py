@@ -2,10 +2,10 @@
 
     python write_exam.py --world WORLD.npz --to EXAM [--data DATA_FOLDER]
 
-Composed: subjects of the test part only. Each concept has VIEWS references; recognition asks about every concept that is
-clearly there and about as many that are not, half of them look-alikes, once with the asked concept alone in memory and
-once with four (split "four"); captions and questions are asked with those four. Photos (where they are): concepts that
-did not teach; recognition asks about every concept of a set on every test photo of the set.
+Composed: subjects of the test part only. Each concept has VIEWS references; recognition asks about every concept that
+is clearly there and about as many that are not, half of them look-alikes, once with the asked concept alone in memory
+and once with four (split "four"); captions and questions are asked with those four. Photos (where they are): concepts
+that did not teach; recognition asks about every concept of a set on every test photo of the set.
 """
 
 import argparse
