@@ -55,14 +55,22 @@ class Plan:
     groups: tuple[int, ...]
 
 
-def plan_bank(cast: Cast, seed: int, epoch: int, identities: int) -> Plan:
+def plan_bank(
+    cast: Cast,
+    seed: int,
+    epoch: int,
+    identities: int,
+    *,
+    photos: float = PHOTO_SHARE,
+    textures: float = TEXTURE_SHARE,
+) -> Plan:
     """Draw the subjects of a bank, each with up to three look-alikes."""
     rng = np.random.default_rng([seed, epoch, 0])
     subjects: dict[Subject, int] = {}
     group = 0
     while len(subjects) < identities:
         group += 1
-        subject = cast.random_subject(rng, PHOTO_SHARE, TEXTURE_SHARE)
+        subject = cast.random_subject(rng, photos, textures)
         for _ in range(int(rng.integers(1, 4))):
             subjects.setdefault(subject, group)
             subject = cast.look_alike(rng, subject)

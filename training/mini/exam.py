@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from bank import Sighting, plan_bank
+from bank import Plan, Sighting, plan_bank
 from PIL import Image
 from sources import Asset, coco_photos
 from splits import DREAMBOOTH_TRAIN, MYVLM_VALIDATION
@@ -16,6 +16,7 @@ from world import group_layout, main_layout, render
 
 SIDE, GRID = 384, 12  # rendered larger than the model's input: the processor resizes, as for a user's photo
 CLEAR = 0.5
+PHOTOS, TEXTURES = 0.3, 0.12  # shares of the subjects; the rest are sprites
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,14 @@ class Composed:
         return [other for other, group in enumerate(self.groups) if group == self.groups[member] and other != member]
 
 
+def plan_exam(cast: Cast, seed: int, concepts: int) -> Plan:
+    """Draw the subjects of an exam; the mixture stays the same whatever the lessons are."""
+    return plan_bank(cast, seed, 0, concepts, photos=PHOTOS, textures=TEXTURES)
+
+
 def compose(cast: Cast, names: Sequence[str], seed: int, scenes: int) -> Composed:
     """Render one reference per name, and scenes of one to four of them."""
-    plan = plan_bank(cast, seed, 0, len(names))
+    plan = plan_exam(cast, seed, len(names))
     known = []
     for member, name in enumerate(names):
         rng = np.random.default_rng([seed, 1, member])

@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from bank import plan_bank
-from exam import GRID, SIDE, Composed, Scene, compose, photo_concepts
+from exam import GRID, SIDE, Composed, Scene, compose, photo_concepts, plan_exam
 from names import random_names
 from PIL import Image
 from sources import read_pack
@@ -78,7 +77,7 @@ def _photos(data: Path) -> Manifest:
 
 
 def _subjects(cast: Cast, composed: Composed, folder: Path) -> Iterator[Subject]:
-    plan = plan_bank(cast, SEED, 0, len(composed.known))
+    plan = plan_exam(cast, SEED, len(composed.known))
     for known in composed.known:
         pictures = [known.reference]
         for view in range(1, VIEWS):
