@@ -1,16 +1,16 @@
 """Examine the model on composed scenes: recognition, captions, questions, areas."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from colours import COLOURS
-from exam import Composed, Scene
+from exam import CLEAR, Composed, Scene
 from scipy.stats import spearmanr
 from scores import Decision, report
 from wording import and_list
 
-from ego import Concept, Ego, EgoConfig
+from ego import Concept, Ego, EgoConfig, Region
 from ego.backbones.base import Backbone
 
 HARD = 0.5  # share of absent concepts that are look-alikes of what is in the picture, where there is one
@@ -43,17 +43,23 @@ class Exam:
 
 
 def introduce(backbone: Backbone, composed: Composed, selector: str) -> Exam:
-    """Introduce every concept of the exam with one selection rule ("all": the full reference)."""
-    personal = Ego(backbone, config=EgoConfig(selector=selector))
+    """Introduce every concept of the exam with one selection rule ("all": the full reference, "mask": the truth)."""
+    personal = Ego(backbone, config=EgoConfig(selector="attention" if selector == "mask" else selector))
     for known in composed.known:
-        personal.introduce(Concept(known.name, [known.reference]))
+        regions = [Region(mask=known.mask)] if selector == "mask" else []
+        personal.introduce(Concept(known.name, [known.reference], regions=regions))
     return Exam(personal, composed, np.random.default_rng(5))
 
 
 def examine_composed(backbone: Backbone, composed: Composed, selector: str) -> dict[str, object]:
     """Measure everything that is asked of composed scenes."""
     exam = introduce(backbone, composed, selector)
-    figures: dict[str, object] = {f"recognition_{n}": report(list(_recognition(exam, n)), 0.5) for n in (1, 4)}
+    figures: dict[str, object] = {}
+    for number in (1, 4):
+        decisions = list(_recognition(exam, number))
+        figures[f"recognition_{number}"] = report([decision for _, decision in decisions], 0.5)
+        figures |= _by_selection(exam, decisions, number)
+    figures["kept_on_subject"] = round(float(np.mean(list(_kept_on_subject(exam).values()))), 3)
     figures["caption"] = _captions(exam)
     figures |= _questions(exam)
     if selector == "attention":
@@ -61,13 +67,31 @@ def examine_composed(backbone: Backbone, composed: Composed, selector: str) -> d
     return figures
 
 
-def _recognition(exam: Exam, number: int) -> Iterator[Decision]:
+def _kept_on_subject(exam: Exam) -> dict[str, float]:
+    """Compute for every concept the share of its kept tokens that mostly show it."""
+    covers = {known.name: known.cover.reshape(-1) for known in exam.composed.known}
+    return {
+        memory.name: float(np.mean([covers[memory.name][list(view.kept)] >= CLEAR for view in memory.views]))
+        for memory in exam.personal.memories
+    }
+
+
+def _by_selection(exam: Exam, decisions: Sequence[tuple[str, Decision]], number: int) -> dict[str, object]:
+    """Tell the recognition of concepts whose memory mostly shows them from that of the others."""
+    good = {name for name, share in _kept_on_subject(exam).items() if share >= CLEAR}
+    parts = {"on_subject": [d for name, d in decisions if name in good]}
+    parts["off_subject"] = [d for name, d in decisions if name not in good]
+    return {f"recognition_{number}_{part}": report(some, 0.5) for part, some in parts.items() if some}
+
+
+def _recognition(exam: Exam, number: int) -> Iterator[tuple[str, Decision]]:
     for scene in exam.composed.scenes:
         members = exam.choose(scene, number)
         found = exam.personal.recognize(scene.picture, [exam.name(member) for member in members])
         for member in members:
             near = any(twin in scene.there for twin in exam.composed.twins(member))
-            yield Decision(member in scene.items, found[exam.name(member)].probability, near)
+            name = exam.name(member)
+            yield name, Decision(member in scene.items, found[name].probability, near)
 
 
 def _captions(exam: Exam) -> dict[str, float]:

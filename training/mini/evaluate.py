@@ -22,6 +22,12 @@ from ego import load_backbone
 
 SEEDS = {"val": 101, "test": 202}
 EXAMS = ("attention", "photos", "composed")
+SELECTIONS = {
+    "full reference": "all",
+    "attention selection": "attention",
+    "uniform selection": "uniform",
+    "selection by the true mask": "mask",
+}
 PHOTO_SETS = {"val": ("validation",), "test": ("dreambooth", "myvlm")}
 
 
@@ -35,6 +41,7 @@ def main() -> None:
     parser.add_argument("--part", choices=tuple(SEEDS), default="test")
     parser.add_argument("--exams", nargs="+", choices=EXAMS, default=EXAMS)
     parser.add_argument("--photo-sets", nargs="+", help="photo sets to test on; all of the part by default")
+    parser.add_argument("--selectors", nargs="+", choices=tuple(SELECTIONS.values()), default=["all", "attention"])
     parser.add_argument("--concepts", type=int, default=80)
     parser.add_argument("--scenes", type=int, default=200)
     options = parser.parse_args()
@@ -55,8 +62,9 @@ def main() -> None:
         names = random_names(np.random.default_rng(SEEDS[options.part]), options.concepts)
         cast = Cast(read_pack(options.world), options.part)
         composed = compose(cast, names, SEEDS[options.part], options.scenes)
-        told("composed, full reference", examine_composed(backbone, composed, "all"))
-        told("composed, attention selection", examine_composed(backbone, composed, "attention"))
+        for name, selector in SELECTIONS.items():
+            if selector in options.selectors:
+                told(f"composed, {name}", examine_composed(backbone, composed, selector))
 
 
 if __name__ == "__main__":

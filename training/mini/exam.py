@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from bank import Plan, Sighting, plan_bank
+from numpy.typing import NDArray
 from PIL import Image
 from sources import Asset, coco_photos
 from splits import DREAMBOOTH_TRAIN, MYVLM_VALIDATION
@@ -21,13 +22,24 @@ PHOTOS, TEXTURES = 0.3, 0.12  # shares of the subjects; the rest are sprites
 
 @dataclass(frozen=True)
 class Known:
-    """A composed subject: its reference picture, the look of it, the share of the picture it covers."""
+    """A composed subject: its reference picture, the look of it, its share of every visual token of the reference."""
 
     member: int
     name: str
     reference: Image.Image
     look: Look
-    area: float
+    cover: NDArray[np.float32]  # row column
+
+    @property
+    def area(self) -> float:
+        """Compute the share of the picture that the subject covers."""
+        return float(self.cover.mean())
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """Give the mask of the tokens that mostly show the subject (at least one), in pixels of the reference."""
+        shown = self.cover >= min(CLEAR, float(self.cover.max()))
+        return np.kron(shown, np.ones((SIDE // GRID, SIDE // GRID))) > 0
 
 
 @dataclass(frozen=True)
@@ -70,7 +82,7 @@ def compose(cast: Cast, names: Sequence[str], seed: int, scenes: int) -> Compose
                 break
         height, width = cast.cutout(subject, 0).shape[:2]
         look = Look(cast.noun(subject), cast.shares(subject), height / width)
-        known.append(Known(member, name, Image.fromarray(picture.pixels), look, float(picture.cover[0].mean())))
+        known.append(Known(member, name, Image.fromarray(picture.pixels), look, picture.cover[0]))
     built = tuple(
         _scene(cast, plan.subjects, known, np.random.default_rng([seed, 2, number]), 1 + number % 4)
         for number in range(scenes)
