@@ -59,7 +59,7 @@ def examine_composed(backbone: Backbone, composed: Composed, selector: str) -> d
         decisions = list(_recognition(exam, number))
         figures[f"recognition_{number}"] = report([decision for _, decision in decisions], 0.5)
         figures |= _by_selection(exam, decisions, number)
-    figures["kept_on_subject"] = round(float(np.mean(list(_kept_on_subject(exam).values()))), 3)
+    figures["kept_on_subject"] = round(float(np.mean(list(kept_on_subject(exam).values()))), 3)
     figures["caption"] = _captions(exam)
     figures |= _questions(exam)
     if selector == "attention":
@@ -67,7 +67,7 @@ def examine_composed(backbone: Backbone, composed: Composed, selector: str) -> d
     return figures
 
 
-def _kept_on_subject(exam: Exam) -> dict[str, float]:
+def kept_on_subject(exam: Exam) -> dict[str, float]:
     """Compute for every concept the share of its kept tokens that mostly show it."""
     covers = {known.name: known.cover.reshape(-1) for known in exam.composed.known}
     return {
@@ -78,7 +78,7 @@ def _kept_on_subject(exam: Exam) -> dict[str, float]:
 
 def _by_selection(exam: Exam, decisions: Sequence[tuple[str, Decision]], number: int) -> dict[str, object]:
     """Tell the recognition of concepts whose memory mostly shows them from that of the others."""
-    good = {name for name, share in _kept_on_subject(exam).items() if share >= CLEAR}
+    good = {name for name, share in kept_on_subject(exam).items() if share >= CLEAR}
     parts = {"on_subject": [d for name, d in decisions if name in good]}
     parts["off_subject"] = [d for name, d in decisions if name not in good]
     return {f"recognition_{number}_{part}": report(some, 0.5) for part, some in parts.items() if some}

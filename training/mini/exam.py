@@ -17,6 +17,7 @@ from world import group_layout, main_layout, render
 
 SIDE, GRID = 384, 12  # rendered larger than the model's input: the processor resizes, as for a user's photo
 CLEAR = 0.5
+LEAST_CONCEPTS = 8
 PHOTOS, TEXTURES = 0.3, 0.12  # shares of the subjects; the rest are sprites
 
 
@@ -70,7 +71,9 @@ def plan_exam(cast: Cast, seed: int, concepts: int) -> Plan:
 
 
 def compose(cast: Cast, names: Sequence[str], seed: int, scenes: int) -> Composed:
-    """Render one reference per name, and scenes of one to four of them."""
+    """Render one reference per name, and scenes of one to four of them; four more must be left to be absent."""
+    if len(names) < LEAST_CONCEPTS:
+        raise ValueError(f"{len(names)} concepts; an exam needs at least {LEAST_CONCEPTS}")
     plan = plan_exam(cast, seed, len(names))
     known = []
     for member, name in enumerate(names):

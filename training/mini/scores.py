@@ -22,12 +22,12 @@ def report(decisions: Sequence[Decision], threshold: float) -> dict[str, float]:
     said = np.array([d.score >= threshold for d in decisions])
     near = np.array([d.same_group and not d.truth for d in decisions])
     f1, precision, recall = _f1(truth, said)
-    in_group = float(said[near].mean()) if near.any() else float("nan")
+    wrongly, in_group = (float(said[some].mean()) if some.any() else float("nan") for some in (~truth, near))
     return {
         "f1": round(f1, 3),
         "precision": round(precision, 3),
         "recall": round(recall, 3),
-        "false_positives": round(float(said[~truth].mean()), 3),
+        "false_positives": round(wrongly, 3),
         "in_group_false_positives": round(in_group, 3),
         "threshold": round(threshold, 3),
         "questions": len(decisions),
