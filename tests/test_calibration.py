@@ -16,7 +16,6 @@ from ego.calibration import (
     observe,
     overlap,
     overlap_of_layers,
-    read_selection,
     saved_layers,
     select_layers,
 )
@@ -65,7 +64,7 @@ def test_the_budget_caps_the_number_of_tokens() -> None:
 
 def test_layers_are_ranked_by_precision_then_iou() -> None:
     observations = [seen(name, BAD, HALF, GOOD, on_object=LEFT) for name in "ab"]
-    selection = select_layers(observations, FINGERPRINT, [1, 3, 5], budget=1.0, keep=2)
+    selection = select_layers(observations, FINGERPRINT, [1, 3, 5], decoder="d", budget=1.0, keep=2)
     assert [score.layer for score in selection.scores] == [5, 3, 1]
     assert selection.layers == (3, 5)
     assert selection.object_share == 0.5
@@ -74,15 +73,15 @@ def test_layers_are_ranked_by_precision_then_iou() -> None:
 
 def test_small_models_keep_at_most_a_third_of_their_layers() -> None:
     observations = [seen("a", *[GOOD] * 6, on_object=LEFT)]
-    assert len(select_layers(observations, FINGERPRINT, range(6), budget=1.0).layers) == 2
+    assert len(select_layers(observations, FINGERPRINT, range(6), decoder="d", budget=1.0).layers) == 2
     many = [seen("a", *[GOOD] * 48, on_object=LEFT)]
-    assert len(select_layers(many, FINGERPRINT, range(48), budget=1.0).layers) == 5
+    assert len(select_layers(many, FINGERPRINT, range(48), decoder="d", budget=1.0).layers) == 5
 
 
 def test_heads_are_ranked_when_they_were_kept() -> None:
     one = seen("a", GOOD, on_object=LEFT)
     heads = Observation("a", "", torch.tensor([[BAD, GOOD], [HALF, BAD]]), one.on_object, one.spatial, one.boxes)
-    selection = select_layers([heads], FINGERPRINT, [4, 7], budget=1.0)
+    selection = select_layers([heads], FINGERPRINT, [4, 7], decoder="d", budget=1.0)
     assert [(score.layer, score.head) for score in selection.heads[:2]] == [(4, 1), (7, 0)]
 
 
@@ -94,38 +93,40 @@ def test_several_layers_are_averaged_as_the_method_does() -> None:
 
 def test_images_without_object_tokens_say_nothing() -> None:
     nothing = seen("a", GOOD, on_object=[False] * 4)
-    assert select_layers([nothing, seen("b", GOOD, on_object=LEFT)], FINGERPRINT, [0], budget=1.0).images == 1
+    assert (
+        select_layers([nothing, seen("b", GOOD, on_object=LEFT)], FINGERPRINT, [0], decoder="d", budget=1.0).images == 1
+    )
     with pytest.raises(ConfigError, match="no image has a visual token"):
-        select_layers([nothing], FINGERPRINT, [0], budget=1.0)
+        select_layers([nothing], FINGERPRINT, [0], decoder="d", budget=1.0)
 
 
 # -- saved and found
 
 
 def selection(fingerprint: Fingerprint = FINGERPRINT) -> calibration.LayerSelection:
-    return select_layers([seen("a", BAD, GOOD, on_object=LEFT)], fingerprint, [0, 1], budget=1.0)
+    return select_layers([seen("a", BAD, GOOD, on_object=LEFT)], fingerprint, [0, 1], decoder="d", budget=1.0)
 
 
 def test_a_saved_selection_is_found_for_its_model_only() -> None:
-    assert saved_layers(FINGERPRINT) is None
-    path = selection().save()
-    assert saved_layers(FINGERPRINT) == (1,)
-    assert saved_layers(FINGERPRINT.model_copy(update={"processor": "other", "model_id": "elsewhere"})) == (1,)
-    assert saved_layers(FINGERPRINT.model_copy(update={"weights": "x" * 64})) is None
-    assert read_selection(path).layers == (1,)
+    assert saved_layers(FINGERPRINT, "d") is None
+    selection().save()
+    assert saved_layers(FINGERPRINT, "d") == (1,)
+    assert saved_layers(FINGERPRINT.model_copy(update={"processor": "other", "model_id": "elsewhere"}), "d") == (1,)
+    assert saved_layers(FINGERPRINT.model_copy(update={"weights": "x" * 64}), "d") is None
+    assert saved_layers(FINGERPRINT, "another decoder over the same visual tokens") is None
 
 
 def test_the_users_calibration_wins_over_the_shipped_one(own_folder: Path) -> None:
     shipped = selection().model_copy(update={"layers": (0,)})
     shipped.save(own_folder / "layers.json")
-    assert saved_layers(FINGERPRINT) == (0,)
+    assert saved_layers(FINGERPRINT, "d") == (0,)
     selection().save()
-    assert saved_layers(FINGERPRINT) == (1,)
+    assert saved_layers(FINGERPRINT, "d") == (1,)
 
 
 def test_published_layers_come_with_their_uncertainty(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        assert saved_layers(FINGERPRINT.model_copy(update={"model_id": "OpenGVLab/InternVL3-14B-hf"})) == (
+        assert saved_layers(FINGERPRINT.model_copy(update={"model_id": "OpenGVLab/InternVL3-14B-hf"}), "d") == (
             *(29, 30, 35),
             *(36, 39),
         )
@@ -134,10 +135,8 @@ def test_published_layers_come_with_their_uncertainty(caplog: pytest.LogCaptureF
 
 def test_a_damaged_file_is_left_aside(own_folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     (own_folder / "layers.json").write_text("{}")
-    assert saved_layers(FINGERPRINT) is None
+    assert saved_layers(FINGERPRINT, "d") is None
     assert "is no layer selection" in caplog.text
-    with pytest.raises(ConfigError, match="holds no layer selection"):
-        read_selection(own_folder / "nothing.json")
 
 
 # -- with a model

@@ -163,6 +163,7 @@ def test_a_box_and_a_mask_say_where_the_subject_is(ego: Run, tmp_path: Path) -> 
         (["--box", "1,2,3,4", "--box", "1,2,3,4"], "2 regions for 1 images"),
         (["--box", "1,2,3,4", "--mask", "m.png"], "not both"),
         (["--replace", "--add-view"], "contradict"),
+        (["--add-view", "--notes", "old"], "changes neither"),
     ],
 )
 def test_contradictions_end_before_any_work(ego: Run, arguments: list[str], complaint: str) -> None:
@@ -347,6 +348,28 @@ def test_demo_with_half_of_what_it_needs(ego: Run, arguments: list[str]) -> None
 def test_demo_into_a_file(ego: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert ego("demo", "--out", tmp_path / "file").code == 2
+
+
+def test_demo_that_cannot_write_its_pictures(ego: Run, tmp_path: Path) -> None:
+    (tmp_path / "out/contact-sheet.png").mkdir(parents=True)
+    own = ("--concept", "Bo", "--photo", PICTURES / "bo-1.jpg", "--test", PICTURES / "scene-01.jpg")
+    done = ego("demo", *own, "--out", tmp_path / "out")
+    assert done.code == 2
+    assert "cannot be written" in done.err
+
+
+def test_a_mask_without_an_outside_is_refused(ego: Run, tmp_path: Path) -> None:
+    with Image.open(PICTURES / "bo-1.jpg") as photo:
+        Image.new("RGBA", photo.size, (255, 255, 255, 0)).save(tmp_path / "mask.png")
+    done = ego("introduce", "Bo", PICTURES / "bo-1.jpg", "--mask", tmp_path / "mask.png")
+    assert done.code == 2
+    assert "white everywhere" in done.err
+
+
+def test_a_bench_runs_on_one_device(ego: Run) -> None:
+    done = ego("bench", "introduction", "--device", "auto")
+    assert done.code == 2
+    assert "one device" in done.err
 
 
 # -- bench

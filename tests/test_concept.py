@@ -110,3 +110,11 @@ def test_regions_match_images() -> None:
 
 def test_the_name_of_a_concept_is_cleaned() -> None:
     assert Concept(" Bo ", images=["a.jpg"]).name == "Bo"
+
+
+@pytest.mark.parametrize("what", ["category", "notes", "keywords"])
+def test_text_that_cannot_be_stored_is_refused(what: str) -> None:
+    with pytest.raises(InputError, match="which is no character"):
+        Concept("Bo", ["bo.jpg"], **{what: "a\udcffb"})
+    with pytest.raises(InputError, match="at most 10000"):
+        Concept("Bo", ["bo.jpg"], **{what: "a" * 10_001})

@@ -44,3 +44,9 @@ def test_a_family_of_unknown_geometry_has_no_heat_map() -> None:
     object.__setattr__(memory, "views", (RECORD.model_copy(update={"boxes": ()}),))
     with pytest.raises(InputError, match="no known token geometry"):
         heatmap(memory, GREY)
+
+
+def test_tokens_thinner_than_a_pixel_are_drawn() -> None:
+    memory = memory_of("cup")
+    object.__setattr__(memory, "views", (RECORD.model_copy(update={"size": (1200, 1)}),))
+    assert heatmap(memory, Image.new("RGB", (1200, 1))).size[0] == 768

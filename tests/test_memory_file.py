@@ -354,3 +354,9 @@ def test_rows_too_large_for_the_format() -> None:
 def test_what_could_not_be_read_back_is_not_written(memory: ConceptMemory) -> None:
     with pytest.raises(MemoryFileError, match=r"the memory of 'cup.*' cannot be stored: "):
         dump(memory)
+
+
+def test_a_memory_too_large_to_be_read_back_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory_file, "LARGEST_HEADER", 100)
+    with pytest.raises(MemoryFileError, match="too large to be stored; give fewer"):
+        dump(memory_of("cup"))

@@ -190,6 +190,7 @@ def refused(path: Path, count: int = 2) -> str:
 def test_missing(tmp_path: Path) -> None:
     assert "there is no video file at" in refused(tmp_path / "no.mp4")
     assert "there is no video file at" in refused(tmp_path)
+    assert "cannot be read as a video" in refused(tmp_path / f"{'a' * 300}.mp4")
 
 
 @pytest.mark.parametrize("content", [b"", b"Dear Bo, ...", bytes(range(256)) * 20])

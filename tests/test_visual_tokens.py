@@ -72,3 +72,10 @@ def test_raster_order_goes_by_place_and_without_places_by_index() -> None:
     placed = replace(tokens(), boxes=corners)
     assert placed.in_raster_order(torch.tensor([0, 1, 2, 3])).tolist() == [3, 2, 1, 0]
     assert replace(placed, boxes=None).in_raster_order(torch.tensor([2, 0])).tolist() == [0, 2]
+
+
+def test_positions_are_on_the_cpu_wherever_the_rows_are() -> None:
+    elsewhere = tokens().to(torch.device("meta"))
+    kept = elsewhere.select(torch.tensor([1, 3]))
+    assert kept.rows.shape == (2, 2)
+    assert (kept.rows.device.type, kept.view.device.type) == ("meta", "cpu")

@@ -19,6 +19,7 @@ from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
+from ego.atomic_file import write_file
 from ego.backbones.base import Backbone
 from ego.config import EgoConfig
 from ego.describe import describe
@@ -83,6 +84,7 @@ class LayerSelection(BaseModel):
 
     Attributes:
         fingerprint: The model.
+        decoder: Digest of its language model.
         layers: Chosen layers, ascending, counted from 0.
         scores: All layers, best first.
         heads: The best single heads, best first, if they were ranked.
@@ -95,6 +97,7 @@ class LayerSelection(BaseModel):
 
     format: Literal[1] = 1
     fingerprint: Fingerprint
+    decoder: str
     layers: tuple[int, ...]
     scores: tuple[LayerScore, ...]
     heads: tuple[LayerScore, ...] = ()
@@ -103,10 +106,17 @@ class LayerSelection(BaseModel):
     source: str = "ego calibrate"
 
     def save(self, path: Path | None = None) -> Path:
-        """Write the selection, by default to where `saved_layers` finds it."""
-        path = path or _own_file(self.fingerprint)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        """Write the selection, by default to where `saved_layers` finds it.
+
+        Raises:
+            ConfigError: If the file cannot be written.
+        """
+        path = path or _own_file(self.fingerprint, self.decoder)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_file(path, (self.model_dump_json(indent=1) + "\n").encode())
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be written ({error.strerror}); choose another file") from error
         saved_layers.cache_clear()
         return path
 
@@ -172,6 +182,7 @@ def select_layers(
     fingerprint: Fingerprint,
     attention_layers: Sequence[int],
     *,
+    decoder: str,
     budget: float,
     keep: int | None = None,
 ) -> LayerSelection:
@@ -190,6 +201,7 @@ def select_layers(
     shares = [float(observation.on_object[observation.spatial].float().mean()) for observation in usable]
     return LayerSelection(
         fingerprint=fingerprint,
+        decoder=decoder,
         layers=tuple(sorted(score.layer for score in scores[:keep])),
         scores=tuple(scores),
         heads=tuple(_ranked(_head_scores(usable, attention_layers, budget))[:KEPT_HEADS]),
@@ -199,25 +211,13 @@ def select_layers(
 
 
 @cache
-def saved_layers(fingerprint: Fingerprint) -> tuple[int, ...] | None:
+def saved_layers(fingerprint: Fingerprint, decoder: str) -> tuple[int, ...] | None:
     """Find the layers of a model: the user's own calibration, the shipped one, a published one, or None."""
-    for path in (_own_file(fingerprint), SHIPPED):
+    for path in (_own_file(fingerprint, decoder), SHIPPED):
         selection = _read(path)
-        if selection is not None and _same_model(selection.fingerprint, fingerprint):
+        if selection is not None and _is_of(selection, fingerprint, decoder):
             return selection.layers
     return _published(fingerprint)
-
-
-def read_selection(path: Path) -> LayerSelection:
-    """Read a saved selection.
-
-    Raises:
-        ConfigError: If the file is missing or not a selection.
-    """
-    selection = _read(path)
-    if selection is None:
-        raise ConfigError(f"{path} holds no layer selection; make one with `ego calibrate`")
-    return selection
 
 
 def _layer_scores(usable: Sequence[Observation], layers: Sequence[int], budget: float) -> Iterator[LayerScore]:
@@ -244,13 +244,15 @@ def _ranked(scores: Iterable[LayerScore]) -> list[LayerScore]:
     return sorted(scores, key=lambda score: (-score.precision, -score.iou, score.layer))
 
 
-def _own_file(fingerprint: Fingerprint) -> Path:
-    return user_data_path("ego") / "layers" / f"{fingerprint.model_type}-{fingerprint.weights[:32]}.json"
+def _own_file(fingerprint: Fingerprint, decoder: str) -> Path:
+    name = f"{fingerprint.model_type}-{fingerprint.weights[:16]}-{decoder[:16]}.json"
+    return user_data_path("ego") / "layers" / name
 
 
-def _same_model(one: Fingerprint, other: Fingerprint) -> bool:
-    """Tell whether two models have the same layers; how images are resized does not matter for that."""
-    return (one.model_type, one.weights) == (other.model_type, other.weights)
+def _is_of(selection: LayerSelection, fingerprint: Fingerprint, decoder: str) -> bool:
+    """Tell whether a selection is of this model; how images are resized does not matter for that."""
+    ours = (selection.fingerprint.model_type, selection.fingerprint.weights, selection.decoder)
+    return ours == (fingerprint.model_type, fingerprint.weights, decoder)
 
 
 def _read(path: Path) -> LayerSelection | None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 ImageSource: TypeAlias = str | PathLike[str] | bytes | BufferedReader | BytesIO | Image.Image
 SINGLE_IMAGE = (str, PathLike, bytes, BufferedReader, BytesIO, Image.Image)  # ImageSource, for isinstance
 LONGEST_NAME = 64  # characters
+LONGEST_TEXT = 10_000  # characters of category, notes and keywords
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,11 @@ class Concept:
 
         Raises:
             ConceptNameError: If the name cannot be used.
-            InputError: If there is no image, or the regions do not match the images.
+            InputError: If there is no image, the regions do not match the images, or a text cannot be stored.
         """
         object.__setattr__(self, "name", clean_name(self.name))
+        for what in ("category", "notes", "keywords"):
+            _require_text(what, getattr(self, what))
         if isinstance(self.images, SINGLE_IMAGE):
             object.__setattr__(self, "images", (self.images,))
         if not self.images:
@@ -71,6 +74,16 @@ class Concept:
             )
         if self.keywords and any(self.regions):
             raise InputError(f"both keywords and a region for {self.name!r}; a region needs no words, give one of them")
+
+
+def _require_text(what: str, text: str) -> None:
+    """Refuse text that no file can hold, or that is no note but a book."""
+    if len(text) > LONGEST_TEXT:
+        raise InputError(f"the {what} have {len(text)} characters; at most {LONGEST_TEXT} are allowed")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"the {what} hold {text[error.start]!r}, which is no character; write them anew") from error
 
 
 def clean_name(name: str) -> str:

@@ -65,7 +65,7 @@ def _outline_kept(picture: Image.Image, record: ViewRecord) -> Image.Image:
     draw = ImageDraw.Draw(picture)
     for position in record.kept:
         left, top, right, bottom = _in_pixels(record.boxes[position], *picture.size)
-        draw.rectangle((left, top, right - 1, bottom - 1), outline=_OUTLINE, width=2)
+        draw.rectangle((left, top, max(left, right - 1), max(top, bottom - 1)), outline=_OUTLINE, width=2)
     return picture
 
 

@@ -80,13 +80,15 @@ def dump(memory: ConceptMemory, stored_type: StoredType | None = None) -> bytes:
 
     Raises:
         ConfigError: If rows are too large for the number format.
-        MemoryFileError: If the memory contradicts itself.
+        MemoryFileError: If the memory contradicts itself, or is larger than what `load` reads.
     """
     header, tensors = _header(memory), _tensors(_converted(memory, stored_type))
     problem = _contradiction(header, tensors)
     if problem:
         raise MemoryFileError(f"the memory of {memory.name!r} cannot be stored: {problem}")
     blob = safetensors.torch.save(tensors, {HEADER_KEY: header.model_dump_json()})
+    if int.from_bytes(blob[:_LENGTH_BYTES], "little") > LARGEST_HEADER or len(blob) > LARGEST_FILE:
+        raise MemoryFileError(f"the memory of {memory.name!r} is too large to be stored; give fewer reference images")
     return blob.replace(_UNSIGNED.encode(), hashlib.sha256(blob).hexdigest().encode(), 1)
 
 

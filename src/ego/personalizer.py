@@ -67,7 +67,7 @@ class Ego:
                 card.attention_layers,
                 card.layer_count,
                 wanted=config.layers,
-                calibrated=saved_layers(self.backbone.fingerprint),
+                calibrated=saved_layers(self.backbone.fingerprint, card.decoder),
                 band=config.depth_band,
             )
         return self._layers
@@ -169,6 +169,8 @@ class Ego:
     ) -> Answer:
         """Describe an image or video in one sentence, with the names of the concepts in it."""
         scene = self._scene(image, names)
+        if not scene.images:
+            raise InputError("there is no image to describe; give a path, an image, a video or frames")
         return scene.answer(scene.prompt(caption_question(scene.memories)), self.config.caption_tokens, on_text)
 
     def chat(self, image: QueryImage | None = None, names: Sequence[str] | None = None) -> Chat:

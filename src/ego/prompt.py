@@ -1,7 +1,7 @@
 """Memories, names, images and a question -> an ordered prompt of Text, SoftTokens and Picture parts (paper 3.3).
 
-The order is fixed: guard line, memories by name, then the images, then the question. Everything before the first image
-depends on the list of concepts only, so its prefill can be reused.
+The order is fixed: guard line, memories as they were introduced, then the images, then the question. Everything before
+the first image depends on the list of concepts only, so its prefill can be reused.
 """
 
 from collections.abc import Sequence

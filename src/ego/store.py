@@ -117,7 +117,8 @@ class ConceptStore:
         found = self._find(name)
         if found:
             raise DuplicateConceptError(
-                f"{found[1].name!r} is remembered already; choose another name, or replace it, or add a view to it"
+                f"{found[1].name!r} is remembered already, made with {found[1].fingerprint.model_id}; "
+                "choose another name or another library, replace it, or (with that model) add a view to it"
             )
 
     def add(self, memory: ConceptMemory, *, replace: bool = False, stored_type: StoredType | None = None) -> None:

@@ -44,8 +44,9 @@ def read_frames(path: str | PathLike[str], count: int) -> tuple[Image.Image, ...
     """
     if count < 1:
         raise VideoError(f"{count} frames were asked for; ask for at least one")
-    label = _existing(path)
+    label = str(path)
     with _explained(label):
+        _require_file(path)
         frames, seen = _decode(label, middles(_count_packets(label), count))
         if len(frames) < count and seen > len(frames):  # fewer frames than packets: damaged, or hidden ones
             frames, _ = _decode(label, middles(seen, count))
@@ -61,17 +62,16 @@ def middles(length: int, count: int) -> tuple[int, ...]:
     return tuple((2 * segment + 1) * length // (2 * count) for segment in range(count))
 
 
-def _existing(path: str | PathLike[str]) -> str:
+def _require_file(path: str | PathLike[str]) -> None:
     if not Path(path).is_file():
         raise VideoError(f"there is no video file at {path}; check the path")
-    return str(path)
 
 
 @contextmanager
 def _explained(label: str) -> Iterator[None]:
     try:
         yield
-    except (av.FFmpegError, ValueError) as error:
+    except (av.FFmpegError, OSError, ValueError) as error:
         raise VideoError(f"{label} cannot be read as a video ({error}); convert it to MP4 (H.264)") from error
 
 

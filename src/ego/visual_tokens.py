@@ -53,7 +53,10 @@ class VisualTokens:
         return positions[torch.tensor(order, dtype=torch.long)]
 
     def select(self, positions: Int[Tensor, " kept"]) -> "VisualTokens":
-        """Keep the tokens at `positions`, in that order; copies, so the rest of the image can be freed."""
+        """Keep the tokens at `positions`, in that order; copies, so the rest of the image can be freed.
+
+        The bookkeeping stays on the CPU wherever the rows are, so positions are on the CPU, too.
+        """
         return replace(
             self,
             rows=self.rows[positions],

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 
 from ego.backbones import load_backbone
-from ego.backbones.fingerprint import weights_digest
+from ego.backbones.fingerprint import _spots, decoder_digest, weights_digest
 from ego.backbones.huggingface import HuggingFaceBackbone
 from tests.backbones import tiny
 
@@ -65,3 +66,21 @@ def test_offloaded_weights_are_read(checkpoint: Callable[[str], Path], tmp_path:
     )
     assert any(parameter.is_meta for parameter in model.base_model.vision_tower.parameters())
     assert weights_digest(model) == whole.fingerprint.weights
+
+
+def test_a_changed_decoder_is_another_decoder_but_accepts_the_same_memories() -> None:
+    model = tiny.make_model(FAMILY)
+    before = decoder_digest(model)
+    next(model.base_model.vision_tower.parameters()).data.add_(0.5)
+    assert decoder_digest(model) == before
+    model.get_decoder().layers[0].self_attn.q_proj.weight.data.mul_(2)
+    assert decoder_digest(model) != before
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 63, 64, 65, 2**24 + 4, 151_674 * 5_120])
+def test_values_are_read_from_first_to_last_of_parameters_of_any_size(size: int) -> None:
+    spots = _spots(size)
+    assert spots == sorted(set(spots))
+    assert len(spots) == min(64, size)
+    if size:
+        assert (spots[0], spots[-1]) == (0, size - 1)

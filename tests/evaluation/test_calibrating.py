@@ -126,5 +126,7 @@ def test_real_coco_masks(data: Path) -> None:
 
 def test_selection_needs_the_layers_of_the_model(coco: tuple[Path, Path], backbone: Backbone, tmp_path: Path) -> None:
     observations = calibrating.observe_all(backbone, single_object_images(*coco), tmp_path, CONFIG)
-    selection = select_layers(observations, backbone.fingerprint, backbone.card.attention_layers, budget=0.2)
+    selection = select_layers(
+        observations, backbone.fingerprint, backbone.card.attention_layers, decoder="d", budget=0.2
+    )
     assert {score.layer for score in selection.scores} == set(backbone.card.attention_layers)

@@ -29,6 +29,7 @@ class ModelCard:
         context_length: Longest prompt, tokens.
         has_geometry: Whether visual tokens carry boxes (heat-map, spatial order and calibration need them).
         has_deepstack: Whether visual tokens carry DeepStack levels.
+        decoder: Digest of the language model's weights: layers and answers depend on it, memories do not.
     """
 
     model_id: str
@@ -39,6 +40,7 @@ class ModelCard:
     context_length: int
     has_geometry: bool
     has_deepstack: bool
+    decoder: str
 
 
 @dataclass(frozen=True, eq=False)

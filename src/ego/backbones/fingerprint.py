@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -41,20 +41,33 @@ def weights_digest(model: Any) -> str:
 
     Values are read as bfloat16, so that float32 and bfloat16 loads of a bfloat16 checkpoint agree.
     """
+    language, embedding = _language_modules(model), model.get_input_embeddings()
+    return _digest_of(model, lambda module: module is embedding or id(module) not in language)
+
+
+def decoder_digest(model: Any) -> str:
+    """Digest the language model: what a fine-tuned decoder over the same visual tokens differs in."""
+    language = _language_modules(model)
+    return _digest_of(model, lambda module: id(module) in language)
+
+
+def _language_modules(model: Any) -> set[int]:
+    return {id(module) for module in model.get_decoder().modules()} | {id(model.get_output_embeddings())}
+
+
+def _digest_of(model: Any, wanted: Callable[[Any], bool]) -> str:
     digest = hashlib.sha256()
-    for name, values, shape in sorted(_visual_parameters(model), key=lambda entry: entry[0]):
+    for name, values, shape in sorted(_parameters(model, wanted), key=lambda entry: entry[0]):
         digest.update(f"{name} {list(shape)} ".encode())
         digest.update(values.view(torch.int16).numpy().tobytes())
     return digest.hexdigest()
 
 
-def _visual_parameters(model: Any) -> Iterator[tuple[str, Tensor, torch.Size]]:
-    """Yield name, sample and shape of every parameter that takes part in making visual tokens, and the embedding."""
-    language = {id(module) for module in model.get_decoder().modules()} | {id(model.get_output_embeddings())}
-    embedding = model.get_input_embeddings()
+def _parameters(model: Any, wanted: Callable[[Any], bool]) -> Iterator[tuple[str, Tensor, torch.Size]]:
+    """Yield name, sample and shape of every parameter of the wanted modules."""
     for prefix, module in model.named_modules():
         own = dict(module.named_parameters(recurse=False))
-        if own and (module is embedding or id(module) not in language):
+        if own and wanted(module):
             with _materialized(module, own):
                 for name, parameter in module.named_parameters(recurse=False):
                     yield f"{prefix}.{name}", _sample(parameter), parameter.shape
@@ -72,8 +85,13 @@ def _materialized(module: Any, parameters: Mapping[str, Tensor]) -> AbstractCont
 
 def _sample(parameter: Tensor) -> Tensor:
     flat = parameter.detach().reshape(-1)
-    spots = torch.linspace(0, max(0, flat.numel() - 1), min(SAMPLES, flat.numel()), device=flat.device).long()
-    return flat[spots].to(torch.bfloat16).cpu()
+    return flat[torch.tensor(_spots(flat.numel()), dtype=torch.long, device=flat.device)].to(torch.bfloat16).cpu()
+
+
+def _spots(size: int) -> list[int]:
+    """Choose evenly spread indices; in whole numbers, since float32 cannot tell neighbours beyond 2^24."""
+    count = min(SAMPLES, size)
+    return [(size - 1) * spot // max(1, count - 1) for spot in range(count)]
 
 
 def _digest(text: str) -> str:

@@ -21,7 +21,7 @@ from ego.backbones.capabilities import inspect_model
 from ego.backbones.chat_format import PROBE_IMAGE, ChatFormat, ChatTokens
 from ego.backbones.decoding import Transcript
 from ego.backbones.families import Family
-from ego.backbones.fingerprint import fingerprint_of
+from ego.backbones.fingerprint import decoder_digest, fingerprint_of
 from ego.backbones.geometry import SCHEMES, grid_positions, merged_grid
 from ego.backbones.image_preparation import prepare_images
 from ego.backbones.prefix import PrefixState
@@ -186,6 +186,7 @@ class HuggingFaceBackbone:
             context_length=self._can.context_length,
             has_geometry=self._family.geometry is not None,
             has_deepstack=self._form.levels > 0,
+            decoder=decoder_digest(self.model),
         )
 
     def _placed(self, tokens: VisualTokens, size: tuple[int, int], inputs: dict[str, Any]) -> VisualTokens:

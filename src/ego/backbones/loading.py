@@ -128,7 +128,7 @@ def _read(model_id: str, load_it: Any) -> Any:
             f"{model_id} needs a package that is not installed: {_first_line(cause)} "
             "SmolVLM needs ego-vlm[smolvlm] (num2words), device_map needs ego-vlm[accelerate]"
         ) from cause
-    except (ValueError, KeyError, AttributeError) as cause:
+    except (ValueError, KeyError, AttributeError, RuntimeError) as cause:
         raise BackboneError(
             f"{model_id} could not be loaded: {_first_line(cause)} It must be a complete image-text model that "
             f"transformers {transformers.__version__} knows by itself; code that comes with a model is never run"

@@ -58,8 +58,10 @@ class Runner:
             arguments["position_ids"] = torch.tensor(axes, device=device)[:, None, None]
         elif self._can.position_argument:
             arguments["position_ids"] = torch.tensor([[position]], device=device)
-        logits: Tensor = self._model(**arguments, past_key_values=cache, use_cache=True, logits_to_keep=1).logits
-        return logits[0, -1]
+        with explained_memory():
+            output = self._model(**arguments, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        logits: Tensor = output.logits[0, -1]
+        return logits
 
     @torch.no_grad()
     def last_logits(self, suffixes: Sequence[Tokens], past: PrefixState | None) -> Float[Tensor, "prompt vocab"]:

@@ -99,7 +99,7 @@ def introduce(setting: Setting) -> Answers:
     importance = token_importance(said.words.attention[:, :, list(words)], reduction=config.reduction)
     candidates = said.tokens.covering
     size = memory_size(int(candidates.sum()), budget=config.budget, area_percent=parse_area(said.area.text))
-    said.tokens.select(top_tokens(importance, size.count, candidates).to(said.tokens.rows.device))
+    said.tokens.select(top_tokens(importance, size.count, candidates))
     return said.words.text, said.area.text
 
 

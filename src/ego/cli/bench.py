@@ -5,8 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from ego.cli.opening import SPREAD
 from ego.cli.options import DeviceOption, JsonOption
 from ego.cli.output import Output
+from ego.cli.settings import resolve
+from ego.errors import InputError
 
 if TYPE_CHECKING:
     from ego.bench.introduction import IntroductionBench
@@ -39,9 +42,11 @@ def introduction(
     """Introduce one reference of about 1,000 visual tokens: Ego, the least possible, and the straightforward way."""
     from ego.bench.introduction import bench_introduction
 
-    output = Output(as_json=as_json)
+    output, chosen = Output(as_json=as_json), resolve(device=device).device
+    if chosen == SPREAD:
+        raise InputError("a bench runs on one device; give --device cpu, cuda or cuda:0")
     with output.working(f"measuring, {rounds} rounds"):
-        measured = bench_introduction(model, device=device, rounds=rounds)
+        measured = bench_introduction(model, device=chosen, rounds=rounds)
     show(measured, output)
 
 

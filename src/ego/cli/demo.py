@@ -50,7 +50,11 @@ def demo(
     pictures = _pictures(concept, photo or [], test or [])
     output, settings = Output(as_json=as_json), resolve(model, device=device)
     personal = Ego(open_backbone(settings, output), config=settings.config())
-    outcome = perform(personal, pictures, _folder(out), output.tell)
+    folder = _folder(out)
+    try:
+        outcome = perform(personal, pictures, folder, output.tell)
+    except OSError as error:
+        raise InputError(f"{out} cannot be written ({error.strerror or error}); choose another --out") from error
     output.result(_document(outcome, out), *_summary(scores(outcome)))
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ego.cli.opening import open_personalizer
+from ego.cli.opening import open_personalizer, open_store
 from ego.cli.options import DeviceOption, JsonOption, LibraryOption, ModelOption
 from ego.cli.output import Output
 from ego.cli.settings import Settings, resolve
@@ -56,6 +56,8 @@ def introduce(
 
     if replace and add_view:
         raise InputError("--replace and --add-view contradict each other; give one of them")
+    if add_view and (category or notes or thumbnail):
+        raise InputError("--add-view changes neither category nor notes nor thumbnail; leave them out")
     output = Output(as_json=as_json)
     regions = _regions(box or (), mask or ())
     concept = Concept(name, images, category=category, notes=notes, keywords=keywords, regions=regions)
@@ -84,9 +86,9 @@ def _describe_view(view: "ViewRecord") -> dict[str, Any]:
 def _remember(
     concept: "Concept", settings: Settings, output: Output, replace: bool, add_view: bool, thumbnail: bool
 ) -> "ConceptMemory":
-    personal = open_personalizer(settings, output, thumbnails=thumbnail or None)
     if not (replace or add_view):
-        personal.store.require_free(concept.name)
+        open_store(settings).require_free(concept.name)  # before minutes are spent on a large model
+    personal = open_personalizer(settings, output, thumbnails=thumbnail or None)
     with output.working(f"introducing {concept.name}: {len(concept.images)} reference image(s)"):
         if add_view:
             return personal.add_view(concept.name, concept.images, keywords=concept.keywords, regions=concept.regions)
@@ -124,4 +126,10 @@ def _mask(path: Path) -> Any:
 
     from ego.media import read_image
 
-    return np.asarray(read_image(path).picture.convert("L")) > 127
+    white = np.asarray(read_image(path).picture.convert("L")) > 127
+    if white.all():
+        raise InputError(
+            f"{path} is white everywhere, or transparent around a white subject; save the mask as a picture that is "
+            "white on the subject and black around it"
+        )
+    return white

@@ -40,7 +40,7 @@ DeviceOption: TypeAlias = Annotated[
         metavar="DEVICE",
         help="cpu, cuda, cuda:1, mps, or auto (spread over all GPUs).",
         rich_help_panel=_WHERE,
-        show_default="a GPU if there is one",
+        show_default="cuda if there is one, else cpu",
     ),
 ]
 JsonOption: TypeAlias = Annotated[

@@ -3,9 +3,11 @@
 One `.npz` per image lies in the output folder; an interrupted run continues with the images that are missing.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,14 +52,21 @@ def observe_all(
     kind = "heads" if heads else "layers"
     place = folder / "observations" / f"{backbone.fingerprint.weights[:16]}-{kind}"
     place.mkdir(parents=True, exist_ok=True)
+    seen_with = f"{backbone.fingerprint.processor} {backbone.card.decoder} {config.model_dump_json()}"
     observations = []
     for image in images:
-        path = place / f"{image.name}.npz"
+        path = place / f"{image.name}-{_digest(image, seen_with)}.npz"
         if not path.exists():
             _observe_one(backbone, image, path, config, heads=heads)
         observations += _load(path, image.name)
         on_image(image)
     return observations
+
+
+def _digest(image: MaskedImage, seen_with: str) -> str:
+    """Tell observations apart that another mask, another file or other settings would change."""
+    what = f"{image.path} {seen_with} ".encode() + np.packbits(image.mask).tobytes()
+    return hashlib.sha256(what).hexdigest()[:12]
 
 
 def split(observations: Sequence[Observation], held_out: float) -> tuple[list[Observation], list[Observation]]:
@@ -74,7 +83,14 @@ def calibrate(
 ) -> LayerSelection:
     """Select the layers of a model."""
     card = backbone.card
-    return select_layers(observations, backbone.fingerprint, card.attention_layers, budget=config.budget, keep=keep)
+    return select_layers(
+        observations,
+        backbone.fingerprint,
+        card.attention_layers,
+        decoder=card.decoder,
+        budget=config.budget,
+        keep=keep,
+    )
 
 
 def compare(
@@ -151,18 +167,22 @@ def _observe_one(backbone: Backbone, image: MaskedImage, path: Path, config: Ego
     try:
         seen = observe(backbone, image.name, image.picture, image.mask, config)
     except SelectionError:
-        np.savez(path, description="")
+        _write(path, description="")
         return
     importance = seen.importance if heads else seen.importance.mean(1, keepdim=True)
+    _write(
+        path,
+        description=seen.description,
+        importance=importance.half().numpy(),
+        on_object=seen.on_object.numpy(),
+        spatial=seen.spatial.numpy(),
+        boxes=seen.boxes.numpy(),
+    )
+
+
+def _write(path: Path, **arrays: Any) -> None:
     with path.with_suffix(".part").open("wb") as file:
-        np.savez_compressed(
-            file,
-            description=seen.description,
-            importance=importance.half().numpy(),
-            on_object=seen.on_object.numpy(),
-            spatial=seen.spatial.numpy(),
-            boxes=seen.boxes.numpy(),
-        )
+        np.savez_compressed(file, **arrays)
     path.with_suffix(".part").rename(path)
 
 
