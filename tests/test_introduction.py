@@ -19,7 +19,7 @@ from tests.backbones import tiny
 from tests.backbones.tiny import picture
 
 LAYERS = (2, 3)
-REFERENCE = Reference(picture(), "digest", keywords="small white dog")
+REFERENCE = Reference(picture(), "d" * 64, keywords="small white dog")
 
 
 def test_the_kept_tokens_are_the_images_own_most_attended_ones(tiny_backbone: Backbone) -> None:
@@ -127,3 +127,22 @@ def test_the_attention_stays_on_the_image_that_was_shown(tiny_backbone: Backbone
     other = replace(REFERENCE, image=Image.new("RGB", (160, 96), (200, 30, 30)))
     one, two = (introduce_view(tiny_backbone, each, EgoConfig(), LAYERS) for each in (REFERENCE, other))
     assert one.record.importance != two.record.importance
+
+
+@pytest.mark.parametrize("selector", ["uniform", "random", "all"])
+def test_rivals_need_no_words_and_ask_only_for_the_size(tiny_backbone: Backbone, selector: str) -> None:
+    speechless = replace(REFERENCE, keywords="")
+    record = introduce_view(tiny_backbone, speechless, EgoConfig(selector=selector), LAYERS).record
+    assert (record.description, record.description_by, record.layers) == ("", "none", ())
+    assert len(record.kept) == (record.candidates if selector == "all" else EgoConfig().min_tokens)
+    with_words = EgoConfig(selector=selector, always_describe=True)
+    assert introduce_view(tiny_backbone, speechless, with_words, LAYERS).record.description_by == "model"
+
+
+def test_random_tokens_differ_from_picture_to_picture_and_stay_the_same_for_one(tiny_backbone: Backbone) -> None:
+    def kept(digest: str) -> tuple[int, ...]:
+        reference = replace(REFERENCE, keywords="", digest=digest)
+        return introduce_view(tiny_backbone, reference, EgoConfig(selector="random"), LAYERS).record.kept
+
+    assert kept("a" * 64) == kept("a" * 64)
+    assert kept("a" * 64) != kept("b" * 64)

@@ -66,7 +66,10 @@ class EgoConfig(BaseModel):
     selector: Selector = Field(
         default="attention", description="How tokens are chosen; the others are for the ablation."
     )
-    seed: int = Field(default=0, description="Seed of the random selector.")
+    seed: int = Field(default=0, description="Seed of the random selector, beside the picture itself.")
+    always_describe: bool = Field(
+        default=False, description="Ask for a description even where tokens are chosen without one (ablation)."
+    )
 
     # -- inference (paper 3.3)
     threshold: Fraction = Field(default=0.5, description="Probability of yes from which a concept counts as present.")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from ego.backbones.base import Backbone, Generation, Record
+from ego.backbones.base import Backbone, Generation, Prefix, Record
 from ego.config import EgoConfig
 from ego.prompt import AREA, DESCRIBE, introduction_prompt
 from ego.visual_tokens import VisualTokens
@@ -50,7 +50,20 @@ def describe(
         record=Record(layers=layers, part=0),
         forced_text=keywords or None,
     )
-    if not config.dynamic_size:
-        return Description(tokens, words, area=None)
+    area = ask_area(backbone, tokens, config, prefix=prefix) if config.dynamic_size else None
+    return Description(tokens, words, area)
+
+
+def ask_area(
+    backbone: Backbone, tokens: VisualTokens, config: EgoConfig, *, prefix: Prefix | None = None
+) -> Generation:
+    """Ask how much of a reference image its subject covers.
+
+    Args:
+        backbone: The model.
+        tokens: Every visual token of the image.
+        config: Length of the answer.
+        prefix: The image, prefilled for another question about it.
+    """
     question = introduction_prompt(tokens, AREA)
-    return Description(tokens, words, backbone.generate(question, prefix=prefix, max_new_tokens=config.area_tokens))
+    return backbone.generate(question, prefix=prefix, max_new_tokens=config.area_tokens)

@@ -12,7 +12,7 @@ from ego.attention import token_importance
 from ego.backbones.base import Backbone
 from ego.concept import Region
 from ego.config import EgoConfig
-from ego.describe import Description, describe
+from ego.describe import Description, ask_area, describe
 from ego.errors import InputError, SelectionError
 from ego.keywords import Keywords, find_keywords
 from ego.memory import ViewRecord
@@ -66,14 +66,18 @@ class _Scored:
 def introduce_view(backbone: Backbone, reference: Reference, config: EgoConfig, layers: tuple[int, ...]) -> View:
     """Choose the tokens of one reference image."""
     started = time.perf_counter()
-    scored = (
-        _score_by_attention(backbone, reference, config, layers)
-        if reference.region is None
-        else _score_by_region(backbone, reference.image, reference.region, config)
-    )
-    kept = _select(scored, config)
+    scored = _score(backbone, reference, config, layers)
+    kept = _select(scored, config, reference.digest)
     record = _record(reference, scored, kept, layers, config, seconds=time.perf_counter() - started)
-    return View(scored.tokens.select(kept.to(scored.tokens.rows.device)), record)
+    return View(scored.tokens.select(kept), record)
+
+
+def _score(backbone: Backbone, reference: Reference, config: EgoConfig, layers: tuple[int, ...]) -> _Scored:
+    if reference.region is not None:
+        return _score_by_region(backbone, reference.image, reference.region, config)
+    if config.selector == "attention" or config.always_describe or reference.keywords:
+        return _score_by_attention(backbone, reference, config, layers)
+    return _score_without_words(backbone, reference.image, config)
 
 
 def _score_by_attention(
@@ -95,6 +99,17 @@ def _score_by_attention(
     )
 
 
+def _score_without_words(backbone: Backbone, image: Image.Image, config: EgoConfig) -> _Scored:
+    """Ask only what the selection needs: how large the subject is, unless everything is kept."""
+    tokens = backbone.encode_image(image)
+    sized = config.dynamic_size and config.selector != "all"
+    answer = ask_area(backbone, tokens, config).text if sized else ""
+    percent = parse_area(answer)
+    size = _size(tokens, percent, config, dynamic=sized)
+    nowhere = torch.zeros(len(tokens))
+    return _Scored(tokens, nowhere, size, description_by="none", area_answer=answer, area_percent=percent)
+
+
 def _score_by_region(backbone: Backbone, image: Image.Image, region: Region, config: EgoConfig) -> _Scored:
     mask = region_mask(region, image.size)
     tokens = backbone.encode_image(image)
@@ -107,6 +122,8 @@ def _score_by_region(backbone: Backbone, image: Image.Image, region: Region, con
 
 
 def _importance(said: Description, keywords: Keywords, config: EgoConfig) -> Float[Tensor, " visual"]:
+    if config.selector != "attention":
+        return torch.zeros(len(said.tokens))
     if said.words.attention is None:
         raise SelectionError("the model said nothing about the image; give keywords or a region for this concept")
     rows = said.words.attention[:, :, torch.tensor(keywords.positions, dtype=torch.long)]
@@ -123,18 +140,18 @@ def _size(tokens: VisualTokens, area_percent: float | None, config: EgoConfig, *
     )
 
 
-def _select(scored: _Scored, config: EgoConfig) -> Int[Tensor, " kept"]:
+def _select(scored: _Scored, config: EgoConfig, digest: str) -> Int[Tensor, " kept"]:
     if config.selector == "all":
         return all_tokens(scored.tokens.spatial)
-    return scored.tokens.in_raster_order(_chosen(scored, config))
+    return scored.tokens.in_raster_order(_chosen(scored, config, digest))
 
 
-def _chosen(scored: _Scored, config: EgoConfig) -> Int[Tensor, " kept"]:
+def _chosen(scored: _Scored, config: EgoConfig, digest: str) -> Int[Tensor, " kept"]:
     candidates, count = scored.tokens.covering, scored.size.count
     if config.selector == "uniform":
         return uniform_tokens(count, candidates)
     if config.selector == "random":
-        return random_tokens(count, candidates, seed=config.seed)
+        return random_tokens(count, candidates, seed=config.seed ^ int(digest[:8], 16))
     if scored.description_by == "region":  # spread over the region: coverage alone would fill it from the top
         inside = candidates.cpu() & (scored.importance >= OBJECT_COVERAGE)
         if int(inside.sum()) > count:
@@ -161,6 +178,6 @@ def _record(
         kept=tuple(kept.tolist()),
         boxes=() if boxes is None else tuple(tuple(box) for box in boxes.tolist()),
         importance=tuple(scored.importance.tolist()),
-        layers=layers if scored.description_by != "region" else (),
+        layers=layers if scored.description_by in ("model", "user") else (),
         seconds=seconds,
     )

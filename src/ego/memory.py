@@ -45,7 +45,8 @@ class ViewRecord(BaseModel):
         image: Digest (sha256) of the decoded reference image.
         size: Width and height of the reference image, pixels.
         description: What the model said, or the keywords the user gave.
-        description_by: "model", "user" (keywords given) or "region" (mask or box given, no description asked).
+        description_by: "model", "user" (keywords given), "region" (mask or box given) or "none" (the tokens were chosen
+            without words).
         keywords: The keyword tokens as text, in order.
         keyword_positions: Which tokens of the description they are, counted from 0.
         area_answer: The model's own words on the area question; empty when not asked.
@@ -55,7 +56,7 @@ class ViewRecord(BaseModel):
         candidates: Number of visual tokens of the reference (N_r).
         kept: Positions of the kept tokens among them, in raster order (K_c of them).
         boxes: Box of every candidate, fractions x0 y0 x1 y1; empty for a family of unknown geometry.
-        importance: Score of every candidate: attention, or how much of its box the region covers.
+        importance: Score of every candidate: attention, or how much of its box the region covers; zeros without either.
         layers: Decoder layers that were read.
         seconds: Wall-clock time of this view.
     """

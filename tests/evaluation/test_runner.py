@@ -8,7 +8,14 @@ from ego.backbones.base import Backbone
 from ego.concept import Concept
 from ego.config import EgoConfig
 from ego.errors import ConfigError, DatasetError
-from ego.evaluation.manifest import ChoiceSample, Manifest, OpenSample, RecognitionSample, Subject
+from ego.evaluation.manifest import (
+    ChoiceSample,
+    Manifest,
+    OpenSample,
+    RecognitionSample,
+    Subject,
+    with_neutral_names,
+)
 from ego.evaluation.methods.memories import MemoryMethod
 from ego.evaluation.plan import Scope, plan, spread
 from ego.evaluation.records import Introduction, Lines, Record
@@ -205,3 +212,11 @@ def test_report_says_what_is_unfinished(backbone: Backbone, manifest: Manifest, 
 def test_report_of_nothing(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="holds no run"):
         load_results(tmp_path)
+
+
+def test_a_folder_belongs_to_its_names_and_layers(backbone: Backbone, manifest: Manifest, tmp_path: Path) -> None:
+    run(backbone, manifest, tmp_path, "none", tasks=("caption",))
+    with pytest.raises(ConfigError, match="manifest"):
+        run(backbone, with_neutral_names(manifest), tmp_path, "none", tasks=("caption",))
+    other = plan(backbone, manifest, ("none",), config=CONFIG.model_copy(update={"layers": (0,)}))
+    assert other.layers == (0,)

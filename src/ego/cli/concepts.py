@@ -49,7 +49,7 @@ def show(name: NameArgument, *, library: LibraryOption = None, as_json: JsonOpti
         table.add_row(label, str(document[label]))
     for number, view in enumerate(memory.views):
         table.add_row(f"view {number}", f"{len(view.kept)} of {view.candidates} tokens: {view.size_rule}")
-        table.add_row(f"  by {view.description_by}", view.description or "a region")
+        table.add_row(f"  by {view.description_by}", view.description or "without words")
         table.add_row("  keywords", " ".join(view.keywords))
         table.add_row("  area", view.area_answer or "not asked")
     Output(as_json=as_json).result(document, table)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from ego.memory import ConceptMemory
 
+_WORDLESS = {"region": "chosen by your region", "none": "chosen without words"}
+
 
 def explain(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A remembered concept.", show_default=False)],
@@ -44,7 +46,8 @@ def explain(
     _save(heatmap(memory, image.picture, view=number), out)
     record = memory.views[number]
     document = {"name": memory.name, "view": number, "heatmap": str(out), "kept": len(record.kept)}
-    said = f"{record.description_by}: {record.description}" if record.description else "chosen by your region"
+    wordless = _WORDLESS.get(record.description_by, "")
+    said = f"{record.description_by}: {record.description}" if record.description else wordless
     output.result(document, f"wrote {out}: {len(record.kept)} of {record.candidates} tokens kept", said)
 
 

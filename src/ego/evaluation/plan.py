@@ -1,5 +1,6 @@
 """Say beforehand what a run will do, so that a folder of records says what it is an answer to."""
 
+import hashlib
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from ego.evaluation.manifest import TASKS, Manifest, Sample
 from ego.evaluation.methods.base import Method
 from ego.evaluation.methods.peers.encoders import PeerSettings, encoders_for
 from ego.evaluation.methods.table import build_method
+from ego.personalizer import Ego
 
 Known = Literal["sample", "all"]
 
@@ -27,7 +29,9 @@ class Run(BaseModel):
 
     Attributes:
         dataset: Name of the data set.
+        manifest: Digest of its manifest, names included.
         model: Model id and digest of the weights.
+        layers: Decoder layers that are read unless a method reads others.
         tasks: Tasks, see TASKS.
         methods: Methods, in the order asked for.
         views: Numbers of reference images.
@@ -43,7 +47,9 @@ class Run(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     dataset: str
+    manifest: str
     model: str
+    layers: tuple[int, ...]
     tasks: tuple[str, ...]
     methods: tuple[str, ...]
     views: tuple[int, ...]
@@ -96,7 +102,9 @@ def plan(
     not_run = {name: reason for name, method in built.items() if (reason := _missing(method))}
     return Run(
         dataset=manifest.dataset,
-        model=f"{Path(backbone.card.model_id).name} ({backbone.fingerprint.weights[:12]})",
+        manifest=_digest(manifest),
+        model=_spelled(backbone),
+        layers=Ego(backbone, config=config).layers,
         tasks=tuple(task for task in present if not scope.tasks or task in scope.tasks),
         methods=tuple(dict.fromkeys(name for name in methods if name not in not_run)),
         views=tuple(dict.fromkeys(scope.views)),
@@ -108,6 +116,16 @@ def plan(
         needs={name: method.needs for name, method in built.items() if method.needs},
         not_run=not_run,
     )
+
+
+def _spelled(backbone: Backbone) -> str:
+    """Name a model and both digests of its weights."""
+    return f"{Path(backbone.card.model_id).name} ({backbone.fingerprint.weights[:12]}, {backbone.card.decoder[:12]})"
+
+
+def _digest(manifest: Manifest) -> str:
+    """Tell manifests apart, wherever their files are."""
+    return hashlib.sha256(manifest.model_copy(update={"root": ""}).model_dump_json().encode()).hexdigest()[:16]
 
 
 def spread(samples: Sequence[Sample], limit: int | None) -> list[Sample]:

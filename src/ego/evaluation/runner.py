@@ -78,9 +78,9 @@ class Runner:
         done = {record.key for record in self._records}
         encoders = encoders_for(self.run_.peers)
         for name in self.run_.methods:
-            method = build_method(name, self.backbone, self.run_.config, encoders)
-            method.prepare((one, self._pictures.references(one, 1)[0]) for one in self.manifest.subjects)
-            for views in self.run_.views:
+            for views in self.run_.views:  # a method of its own for each: what it keeps depends on the references
+                method = build_method(name, self.backbone, self.run_.config, encoders)
+                method.prepare((one, self._pictures.references(one, 1)[0]) for one in self.manifest.subjects)
                 cell = _Cell(name, views, method)
                 questions = list(self._questions())
                 for number, (sample, swapped) in enumerate(questions, start=1):

@@ -39,9 +39,9 @@ def _all_layers(backbone: Backbone, config: EgoConfig) -> Method[Any]:
 
 METHODS: dict[str, Builder] = {
     "none": partial(_memories, rows=False),
-    "keywords": partial(_memories, rows=False, words=True),
+    "keywords": partial(_memories, rows=False, words=True, dynamic_size=False),
     "full": partial(_memories, selector="all"),
-    "full+keywords": partial(_memories, selector="all", words=True),
+    "full+keywords": partial(_memories, selector="all", words=True, always_describe=True, dynamic_size=False),
     "uniform": partial(_memories, selector="uniform"),
     "uniform-fixed": partial(_memories, selector="uniform", dynamic_size=False),
     "random": partial(_memories, selector="random"),

@@ -97,7 +97,7 @@ class R2p(Method[Fingerprint]):
     def recognize(self, pictures: Sequence[LoadedImage], asked: Fingerprint, known: Sequence[Fingerprint]) -> Reply:
         """Find the concept of the picture and see whether it is the one asked about."""
         found = self._decide(pictures[0], known)
-        probability = found.probability if found.chosen is asked else 0.0
+        probability = found.probability if found.chosen.key == asked.key else 0.0
         return Reply("Yes" if probability >= 0.5 else "No", found.context_tokens, probability)
 
     def ask(
