@@ -101,6 +101,23 @@ def test_never_detected_concept_has_precision_zero_or_is_left_out() -> None:
     assert scores["macro_precision_defined"] == 1.0
 
 
+def test_a_concept_without_positives_counts_only_when_falsely_detected() -> None:
+    silent = [recognized("1", "bo", True, True), recognized("1", "cup", False, False)]
+    assert recognition.scores(recognition.tally(silent, MANIFEST).sum(0))["macro_precision"] == 1.0
+    alarmed = [*silent, recognized("1", "rex", False, True)]
+    assert recognition.scores(recognition.tally(alarmed, MANIFEST).sum(0))["macro_precision"] == 0.5  # bo 1, rex 0
+
+
+def test_the_interval_of_a_perfect_recogniser_holds_its_value() -> None:
+    """One scene per concept: every resample leaves some concepts without a positive."""
+    keys = list(GROUPS)
+    answered = [recognized(f"{key}.png", asked, key == asked, key == asked) for key in keys for asked in keys]
+    found = estimates(recognition.tally(answered, MANIFEST), recognition.scores)
+    assert (found["macro_precision"].low, found["macro_precision"].high) == (1.0, 1.0)
+    assert found["macro_f1"].value == found["macro_f1"].low == 1.0
+    assert all(one.low <= one.value <= one.high for one in found.values() if not math.isnan(one.value))
+
+
 def test_by_concept() -> None:
     total = recognition.tally([recognized("1", "bo", True, True), recognized("1", "cup", False, True)], MANIFEST).sum(0)
     each = recognition.by_concept(total, MANIFEST)
@@ -180,6 +197,19 @@ def test_names_are_whole_words_and_longer_ones_win() -> None:
     assert named("h, cupboard, pig-cup", names) == ()
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        *[("A man stands", ()), ("I see a man", ()), ("There is A man", ()), ("<A> dog", ())],
+        *[("A and L", ("A", "L")), ("A is here", ("A",)), ("It is A.", ("A",)), ("A", ("A",)), ("L sleeps", ("L",))],
+        *[("A man, then A", ("A",)), ("I are here, A was", ("A", "I")), ("A island", ()), ("A isle", ())],
+        *[("A, who runs", ("A",)), ("A\nman", ())],
+    ],
+)
+def test_articles_and_pronouns_are_no_names(text: str, found: tuple[str, ...]) -> None:
+    assert named(text, ["A", "I", "L"]) == found
+
+
 # -- open answers
 
 
@@ -189,10 +219,13 @@ def test_open_answers_by_hand() -> None:
         return sample, record(number, text=text)
 
     answered = [said("1", "in the bo park"), said("2", "at home")]
-    judged = {answered[0][1].key: True}
-    scores = open_answers.scores(open_answers.tally(answered, MANIFEST, judged).sum(0))
+    first, second = (line.key for _, line in answered)
+    scores = open_answers.scores(open_answers.tally(answered, MANIFEST, {first: True}).sum(0))
     assert scores["contains_answer"] == 0.5
-    assert scores["judged_right"] == 1.0
+    assert scores["judged_right"] == 1.0  # the second is not judged yet
+    scores = open_answers.scores(open_answers.tally(answered, MANIFEST, {first: True, second: None}).sum(0))
+    assert scores["judged_right"] == 0.5  # what cannot be read counts as wrong
+    assert math.isnan(open_answers.scores(open_answers.tally(answered, MANIFEST).sum(0))["judged_right"])
 
 
 def test_character_bleu_by_hand() -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ego.cli.calibrate import _rounded_up
 from ego.errors import InputError
 from ego.evaluation.threshold import tune
 
@@ -43,6 +44,14 @@ def test_overlapping_photos_are_separated_as_well_as_possible() -> None:
 
 def test_certain_negatives_leave_no_room() -> None:
     assert tune([1.0] * 30).threshold == 1.0
+
+
+@pytest.mark.parametrize("probability", [0.87349, 0.8734904, 0.1, 0.0, 1e-9, 0.999999999, 1.0])
+def test_the_printed_threshold_refuses_the_photo_it_comes_from(probability: float) -> None:
+    threshold = tune([probability] * 19).threshold
+    printed = str(_rounded_up(threshold))
+    assert len(printed) == len("0.123456")
+    assert threshold <= float(printed) <= min(1.0, threshold + 1e-6)
 
 
 def test_no_negative() -> None:

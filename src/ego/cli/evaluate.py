@@ -82,12 +82,17 @@ def report(
     out: Annotated[Path, typer.Argument(metavar="FOLDER", help="What `ego eval --out` filled.")],
     *,
     against: Annotated[
-        str | None, typer.Option(metavar="METHOD", help="Compare the others with this method, scene by scene.")
+        str | None,
+        typer.Option(
+            metavar="METHOD[:VIEWS]", help="Compare the others with this method (or this row), scene by scene."
+        ),
     ] = None,
     judge: Annotated[
         str | None, typer.Option(metavar="URL", help="OpenAI-compatible endpoint.", rich_help_panel=_JUDGE)
     ] = None,
-    judge_model: Annotated[str, typer.Option(help="Model there.", rich_help_panel=_JUDGE)] = "",
+    judge_model: Annotated[
+        str, typer.Option(help="Model there; of several that judged, the one to report.", rich_help_panel=_JUDGE)
+    ] = "",
     judge_key: Annotated[
         str, typer.Option(envvar="EGO_JUDGE_KEY", help="Its key, if it wants one.", rich_help_panel=_JUDGE)
     ] = "",
@@ -104,7 +109,7 @@ def report(
     if judge:
         with output.working("judging open answers"):
             judge_answers(out, Judge(judge, judge_model, judge_key))
-    markdown, html = write_report(out, against=against)
+    markdown, html = write_report(out, against=against, judge=judge_model or None)
     output.result({"markdown": str(markdown), "html": str(html)}, markdown.read_text(encoding="utf-8"))
 
 
@@ -118,9 +123,12 @@ def _manifest(dataset: str, path: Path, neutral_names: bool) -> "Manifest":
 
 def _numbers(text: str) -> tuple[int, ...]:
     try:
-        return tuple(int(number) for number in text.split(","))
+        numbers = tuple(int(number) for number in text.split(","))
     except ValueError as error:
         raise InputError(f"--views is {text!r}; write numbers separated by commas, such as 1,5") from error
+    if min(numbers) < 1:
+        raise InputError(f"--views is {text!r}; a concept needs 1 reference image or more, write such as 1,5")
+    return numbers
 
 
 def _progress() -> Progress:

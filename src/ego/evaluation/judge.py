@@ -15,7 +15,8 @@ from ego.errors import InputError
 from ego.evaluation.manifest import OpenSample
 from ego.evaluation.reading import yes_or_no
 from ego.evaluation.records import Judgement, Lines
-from ego.evaluation.report.results import load_results
+from ego.evaluation.report.results import load_answers
+from ego.evaluation.report.verdicts import FILE, read_judgements
 
 TIMEOUT = 60  # seconds for one verdict
 PROMPT = (
@@ -58,11 +59,18 @@ class Judge:
 
 
 def judge_answers(out: Path, judge: Judge, on_verdict: Callable[[Judgement], None] = lambda verdict: None) -> None:
-    """Judge every open answer of a run that this judge has not judged yet."""
-    results = load_results(out)
+    """Judge every open answer of a run that this judge has not judged yet, or not readably.
+
+    Raises:
+        InputError: If the judge's model is not named, or the endpoint gives no verdict.
+        DatasetError: If the folder holds no run or damaged verdicts.
+    """
+    if not judge.model:
+        raise InputError(f"the judge at {judge.url} has no model name; give --judge-model, verdicts are kept by it")
+    results = load_answers(out)
     questions = {sample.id: sample for sample in results.manifest.samples if isinstance(sample, OpenSample)}
-    lines = Lines(out / "judgements.jsonl", Judgement)
-    done = {line.key for line in lines}
+    done = {line.key for line in read_judgements(out) if line.right is not None}
+    lines = Lines(out / FILE, Judgement)
     for record in results.records:
         verdict = Judgement(of=record.key, judge=judge.model)
         if record.sample in questions and verdict.key not in done:

@@ -29,7 +29,7 @@ class PictureReader:
         return tuple(picture for path in sample.pictures for picture in self._read(path, 1))
 
     def references(self, subject: Subject, views: int) -> tuple[LoadedImage, ...]:
-        """The first `views` references of a subject; of a clip, the middle frame."""
+        """The first `views` (1 or more) references of a subject, fewer if it has fewer; of a clip, the middle frame."""
         return tuple(picture for path in subject.references[:views] for picture in self._read(path, 1))
 
     def _load(self, path: str, frames: int) -> tuple[LoadedImage, ...]:

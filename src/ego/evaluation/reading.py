@@ -5,6 +5,9 @@ from collections.abc import Sequence
 
 from ego.evaluation.datasets.samples import LETTERS
 
+ENGLISH_WORDS = {"A", "I"}  # names of one letter that are words, too
+AFTER_A_NAME = "and|or|is|was|has|with|are"  # what follows a name of one letter, seldom such a word
+
 
 def yes_or_no(text: str) -> bool | None:
     """Read a yes or a no: the first word, or the only one of the two in the text; None if it is neither."""
@@ -33,16 +36,22 @@ def chosen_option(text: str, options: Sequence[str]) -> int | None:
 def named(text: str, names: Sequence[str]) -> tuple[str, ...]:
     """List the names that occur in a text as whole words, in the order of `names`.
 
-    Longer names win: "Zak's dog Kona" does not name Zak. Case counts only for names of one letter. Underscores, angle
-    brackets and blanks are the same.
+    Longer names win: "Zak's dog Kona" does not name Zak. Case counts only for names of one letter; "A man" does not
+    name A, "A and L" does. Underscores, angle brackets and blanks are the same.
     """
     rest, found = _plain(text), set()
     for name in sorted(names, key=len, reverse=True):
-        flags = re.IGNORECASE if len(name) > 1 else 0
-        rest, count = re.subn(rf"(?<![\w-]){re.escape(_plain(name))}(?!\w|-\w)", "\0", rest, flags=flags)
+        rest, count = _pattern(_plain(name)).subn("\0", rest)
         if count:
             found.add(name)
     return tuple(name for name in names if name in found)
+
+
+def _pattern(name: str) -> re.Pattern[str]:
+    """Match a plain name as a whole word; of A and I, not the article and the pronoun."""
+    guard = rf"(?! (?!(?:{AFTER_A_NAME})\b)[a-z])" if name in ENGLISH_WORDS else ""
+    flags = re.IGNORECASE if len(name) > 1 else 0
+    return re.compile(rf"(?<![\w-]){re.escape(name)}(?!\w|-\w){guard}", flags)
 
 
 def _plain(text: str) -> str:

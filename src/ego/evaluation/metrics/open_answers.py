@@ -22,15 +22,15 @@ def tally(answered: Answered, manifest: Manifest, judged: Mapping[str, bool | No
     Args:
         answered: Samples and what was said.
         manifest: For the names in reference answers.
-        judged: Verdicts of a judge by key of the record.
+        judged: Verdicts of one judge by key of the record; one that could not be read (None) counts as wrong.
     """
     scenes: dict[str, list[float]] = {}
     for sample, record in answered:
         assert isinstance(sample, OpenSample)
-        reference, verdict = manifest.in_words(sample.answer), (judged or {}).get(record.key)
+        reference, verdicts = manifest.in_words(sample.answer), judged or {}
         contained = bool(named(record.text, [reference.rstrip(".")]))
         bleu = character_bleu(record.text, reference)
-        row = [1, contained, bleu, verdict is not None, bool(verdict)]
+        row = [1, contained, bleu, record.key in verdicts, bool(verdicts.get(record.key))]
         scenes[sample.scene] = [a + b for a, b in zip(scenes.get(sample.scene, [0.0] * 5), row, strict=True)]
     return np.array(list(scenes.values()), dtype=float).reshape(len(scenes), 5)
 

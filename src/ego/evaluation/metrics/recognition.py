@@ -1,7 +1,8 @@
 """Recognition: precision, recall and F1 three ways, weighted accuracy, and how the errors are made.
 
 An answer that is neither yes nor no detects nothing, and is a wrong answer in every accuracy (peers drop it).
-A concept that was never detected has precision 0 in `macro_precision`; `macro_precision_defined` leaves it out.
+A concept that has positives and was never detected has precision 0 in `macro_precision`; `macro_precision_defined`
+leaves it out. A concept without positives (none drawn, none within the limit) counts only if it was detected falsely.
 """
 
 from collections.abc import Sequence
@@ -43,14 +44,14 @@ def tally(answered: Answered, manifest: Manifest) -> Tally:
 
 def scores(total: np.ndarray) -> dict[str, float]:
     """Score a tally summed over scenes."""
-    found, wrong, missed, refused = total[:, Count.TRUE_POSITIVE : Count.TRUE_NEGATIVE + 1].T
+    found, wrong, missed = total[:, Count.TRUE_POSITIVE : Count.FALSE_NEGATIVE + 1].T
     each_precision = np.array([ratio(t, t + f) for t, f in zip(found, wrong, strict=True)])
     each_recall = np.array([ratio(t, t + m) for t, m in zip(found, missed, strict=True)])
-    asked_about = found + wrong + missed + refused > 0
+    relevant = found + wrong + missed > 0
     each_f1 = np.array([ratio(2 * t, 2 * t + f + m) for t, f, m in zip(found, wrong, missed, strict=True)])
     precision = ratio(found.sum(), (found + wrong).sum())
     recall = ratio(found.sum(), (found + missed).sum())
-    macro_precision = mean(np.nan_to_num(each_precision[asked_about]))
+    macro_precision = mean(np.nan_to_num(each_precision[relevant]))
     return {
         "f1": ratio(2 * found.sum(), (2 * found + wrong + missed).sum()),
         "precision": precision,

@@ -6,7 +6,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader
 
 from ego.evaluation.report.results import Results
-from ego.evaluation.report.tables import Table
+from ego.evaluation.report.tables import Table, mixture, title_of
 
 
 def as_markdown(results: Results, tables: Sequence[Table], plots: Sequence[Path]) -> str:
@@ -45,9 +45,32 @@ def facts(results: Results) -> Iterator[str]:
     for method, reason in run.not_run.items():
         yield f"NOT RUN: {method}: {reason}"
     yield from results.manifest.notes
+    yield from (f"{title_of(*group)}: {warning}" for group in results.groups if (warning := mixture(results, *group)))
+    yield from _few_references(results)
+    yield from _judging(results)
     for cell in results.cells:
         if missing := _missing(results, cell.method, cell.views):
             yield f"UNFINISHED: {cell.label} lacks {missing} questions that other methods answered"
+
+
+def _few_references(results: Results) -> Iterator[str]:
+    """Say where "v views" are fewer than v."""
+    subjects = results.manifest.subjects
+    for views in sorted({cell.views for cell in results.cells}):
+        if few := sum(len(subject.references) < views for subject in subjects):
+            yield f"{few} of {len(subjects)} concepts have fewer than {views} references; all that they have are used"
+
+
+def _judging(results: Results) -> Iterator[str]:
+    """Say who judged the open answers, and what is missing."""
+    judge, right = results.verdicts.judge, results.verdicts.right
+    if not judge:
+        return
+    keys = [record.key for record in results.judgeable]
+    unreadable = sum(key in right and right[key] is None for key in keys)
+    yield f"open answers judged by {judge}; {unreadable} unreadable, counted as wrong until judged again"
+    if missing := sum(key not in right for key in keys):
+        yield f"UNFINISHED: {judge} has not judged {missing} open answers; they are in no share of judged answers"
 
 
 def _missing(results: Results, method: str, views: int) -> int:

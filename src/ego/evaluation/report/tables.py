@@ -1,12 +1,14 @@
 """Results -> tables of text: quality with intervals, splits, paired differences, thresholds, costs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from math import isnan
 
 from ego.evaluation.metrics import recognition, sets
 from ego.evaluation.metrics.bootstrap import Estimate, differences, estimates
 from ego.evaluation.metrics.curves import Curve, curve, probabilities
+from ego.evaluation.report.baseline import Baseline, find_baseline
 from ego.evaluation.report.results import Cell, Results
 
 COLUMNS = {
@@ -41,11 +43,16 @@ class Table:
 
 
 def all_tables(results: Results, *, against: str | None = None) -> list[Table]:
-    """Make every table that the records allow."""
+    """Make every table that the records allow.
+
+    Raises:
+        ConfigError: If there are no answers of `against`.
+    """
     tables = []
+    baseline = find_baseline(results.cells, against) if against is not None else None
     for task, kind in results.groups:
         tables.append(_quality(results, task, kind))
-        tables += _differences(results, task, kind, against) if against else []
+        tables += _differences(results, task, kind, baseline) if baseline else []
         tables += _splits(results, task, kind)
         if kind == "recognition":
             tables += [*_sets(results, task), *_thresholds(results, task), *_concepts(results, task)]
@@ -69,45 +76,78 @@ def title_of(task: str, kind: str) -> str:
     return task.capitalize() if task == kind else f"{task.capitalize()}: {kind}"
 
 
+def mixture(results: Results, task: str, kind: str) -> str:
+    """Warn that figures over all questions mix several splits; say nothing where there is one."""
+    splits = results.splits(task, kind)
+    names = ", ".join(map(_split_name, splits))
+    return f"Figures over all questions mix the splits {names}; they stand apart by split." if _several(splits) else ""
+
+
+def _several(splits: Sequence[str]) -> bool:
+    return len(splits) > 1
+
+
+def _split_name(split: str) -> str:
+    return split or "(none)"
+
+
 def _quality(results: Results, task: str, kind: str) -> Table:
     rows = []
     for cell, found in results.scored[task, kind].items():
         count = len(results.answered(cell, task, kind))
         rows.append((cell.label, *(percent(found[name]) for name in COLUMNS[kind]), str(count)))
     columns = ("method", *map(heading, COLUMNS[kind]), "answers")
-    note = "Percent, with 95 % intervals (scenes resampled)."
+    note = f"Percent, with 95 % intervals (scenes resampled). {mixture(results, task, kind)}".rstrip()
     return Table(title_of(task, kind), columns, tuple(rows), note)
 
 
-def _differences(results: Results, task: str, kind: str, against: str) -> Iterator[Table]:
-    """Compare the main score with that of one method, on the same scenes."""
-    scorer, rows = results.scorer(kind), []
-    for cell in results.cells:
-        ours = results.answered(cell, task, kind)
-        theirs = results.answered(Cell(against, cell.views), task, kind)
-        same = [sample.id for sample, _ in ours] == [sample.id for sample, _ in theirs]
-        if cell.method != against and ours and same:
+def _differences(results: Results, task: str, kind: str, baseline: Baseline) -> Iterator[Table]:
+    """Compare with the baseline on the same scenes: the main score over all questions, then split by split."""
+    main, splits = results.scorer(kind).main, results.splits(task, kind)
+    title = f"{title_of(task, kind)}: difference from {baseline.label}"
+    whole = [(cell.label, percent(gap[main])) for cell, _, gap in _gaps(results, task, kind, baseline, (None,))]
+    if whole:
+        note = f"{_difference_note(baseline)} {mixture(results, task, kind)}".rstrip()
+        yield Table(title, ("method", heading(main)), tuple(whole), note)
+    columns = SPLIT_COLUMNS.get(kind, (main,))
+    parts = [
+        (cell.label, _split_name(split or ""), *(percent(gap[name]) for name in columns))
+        for cell, split, gap in _gaps(results, task, kind, baseline, splits if _several(splits) else ())
+    ]
+    if parts:
+        headings = ("method", "split", *map(heading, columns))
+        yield Table(f"{title} by split", headings, tuple(parts), _difference_note(baseline))
+
+
+def _difference_note(baseline: Baseline) -> str:
+    whom = f"{baseline.label} with as many views" if baseline.views is None else baseline.label
+    return f"Points above {whom}, where both answered the same questions; an interval without 0 is a difference."
+
+
+def _gaps(
+    results: Results, task: str, kind: str, baseline: Baseline, splits: Sequence[str | None]
+) -> Iterator[tuple[Cell, str | None, Mapping[str, Estimate]]]:
+    """Estimate how much every other cell scores above the baseline, where both answered the same questions."""
+    scorer = results.scorer(kind)
+    others = [cell for cell in results.cells if cell != baseline.partner(cell)]
+    for cell, split in product(others, splits):
+        ours, theirs = (results.answered(one, task, kind, split) for one in (cell, baseline.partner(cell)))
+        if ours and [sample.id for sample, _ in ours] == [sample.id for sample, _ in theirs]:
             tallies = [scorer.tally(answered, results.manifest) for answered in (ours, theirs)]
-            gap = differences(tallies[0], tallies[1], scorer.scores)[scorer.main]
-            rows.append((cell.label, percent(gap)))
-    if rows:
-        note = f"Points above {against} with as many views; an interval without 0 is a difference."
-        title = f"{title_of(task, kind)}: difference from {against}"
-        yield Table(title, ("method", heading(scorer.main)), tuple(rows), note)
+            yield cell, split, differences(tallies[0], tallies[1], scorer.scores)
 
 
 def _splits(results: Results, task: str, kind: str) -> Iterator[Table]:
-    names = list(dict.fromkeys(s.split for cell in results.cells for s, _ in results.answered(cell, task, kind)))
-    if len(names) < len(("one", "other")):
+    splits = results.splits(task, kind)
+    if not _several(splits):
         return
     scorer = results.scorer(kind)
     columns = SPLIT_COLUMNS.get(kind, (scorer.main,))
     rows = []
-    for cell in results.cells:
-        for split in names:
-            answered = results.answered(cell, task, kind, split)
-            found = estimates(scorer.tally(answered, results.manifest), scorer.scores)
-            rows.append((cell.label, split or "(none)", *(percent(found[name]) for name in columns)))
+    for cell, split in product(results.cells, splits):
+        answered = results.answered(cell, task, kind, split)
+        found = estimates(scorer.tally(answered, results.manifest), scorer.scores)
+        rows.append((cell.label, _split_name(split), *(percent(found[name]) for name in columns)))
     headings = ("method", "split", *map(heading, columns))
     yield Table(f"{title_of(task, kind)} by split", headings, tuple(rows))
 
@@ -162,8 +202,14 @@ def _costs(results: Results) -> Table:
         spelled = (f"{cost['introduction_seconds']:.3f}", f"{cost['memory_tokens']:.1f}")
         asked = (f"{cost['query_seconds']:.4f}", f"{cost['context_tokens']:.1f}", f"{cost['failed']:.0f}")
         rows.append((cell.label, *spelled, *asked))
-    columns = ("method", "introduction, s", "memory tokens", "query, s", "context tokens per query", "not introduced")
-    note = "Median seconds on the machine of the run, mean tokens; an introduction is one concept, all its views."
+    columns = (
+        *("method", "introduction, s (median)", "memory tokens", "query, s (mean)", "context tokens per query"),
+        "not introduced",
+    )
+    note = (
+        "On the machine of the run. An introduction is one concept, all its views. A query is the mean over answers, "
+        "so work that several questions about a picture share is in it. Tokens are means."
+    )
     return Table("Costs", columns, tuple(tuple(_dash(text) for text in row) for row in rows), note)
 
 
