@@ -102,6 +102,9 @@ def test_held_out_images_are_compared_and_drawn(coco: tuple[Path, Path], backbon
     compared = calibrating.compare(backbone, selection, testing, CONFIG)
     assert list(compared) == ["calibrated", "depth band", "all layers"]
     assert compared["all layers"].layers == backbone.card.attention_layers
+    assert compared["calibrated"].lead.value == 0
+    lead = compared["calibrated"].precision.value - compared["all layers"].precision.value
+    assert compared["all layers"].lead.value == pytest.approx(lead)
     assert all(0 <= one.iou.value <= one.precision.value <= 1 for one in compared.values())
     calibrating.draw(selection, tmp_path / "layers.png")
     layers = backbone.card.attention_layers

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -40,6 +41,11 @@ def test_eval_and_report(ego: Run, photos: Path, tmp_path: Path) -> None:
     assert shown.code == 0, shown.err
     assert "| ego, 1 view |" in shown.out
     assert (out / "report.html").is_file()
+    refused = ego("report", out, "--against", "ego:5")
+    assert (refused.code, "choose METHOD or METHOD:VIEWS of none:1, ego:1" in " ".join(refused.err.split())) == (
+        2,
+        True,
+    )
 
 
 @pytest.mark.parametrize(
@@ -47,13 +53,15 @@ def test_eval_and_report(ego: Run, photos: Path, tmp_path: Path) -> None:
     [
         (("--method", "egoo"), "no method 'egoo'"),
         (("--views", "one"), "--views is 'one'"),
+        (("--views", "5,0"), "--views is '5,0'; a concept needs 1 reference image or more"),
+        (("--views=-1",), "--views is '-1'; a concept needs 1 reference image or more"),
         (("--known", "some"), "choose sample or all"),
         (("--task", "video"), "no questions for"),
         (("--peers", "nothing.toml"), "holds no settings for the peers"),
     ],
 )
 def test_wrong_use_says_what_is_wrong(
-    ego: Run, photos: Path, tmp_path: Path, arguments: tuple[str, str], message: str
+    ego: Run, photos: Path, tmp_path: Path, arguments: tuple[str, ...], message: str
 ) -> None:
     done = ego("eval", "folder", photos, *arguments, "--out", tmp_path / "results")
     assert done.code == 2
@@ -108,6 +116,11 @@ def test_calibrate_saves_what_ego_then_reads(ego: Run, tmp_path: Path) -> None:
     introduced = ego("introduce", "Bo", images / "1.png", "--json")
     assert introduced.document["views"][0]["layers"] == done.document["layers"]
     assert "not calibrated" not in introduced.err
+    other = ("--test-annotations", images / "a.json", "--heads", "--save-to", tmp_path / "layers.json")
+    tested = ego("calibrate", *wanted, *other)
+    assert tested.code == 0, tested.err
+    assert "best single heads" in tested.out
+    assert "4 images" in tested.out  # all of them choose
 
 
 def test_tune_threshold(ego: Run, tmp_path: Path) -> None:
@@ -118,6 +131,10 @@ def test_tune_threshold(ego: Run, tmp_path: Path) -> None:
     seen = ego("recognize", tmp_path / "street.png", "--json")
     assert done.document["threshold"] == pytest.approx(seen.document[0]["concepts"][0]["probability"], abs=1e-6)
     assert "19 are needed" in done.document["rule"]
+    advice = " ".join(ego("tune-threshold", "--negatives", tmp_path / "street.png").out.split())
+    printed = re.findall(r"threshold (?:= )?(\d\.\d{6})\b", advice)
+    assert len(printed) == 2
+    assert all(0 <= float(one) - done.document["threshold"] <= 1e-6 for one in printed)
     refused = ego("tune-threshold", "--negatives", tmp_path / "street.png", "--positives", tmp_path / "park.png")
     assert (refused.code, "give its --name" in refused.err) == (2, True)
 

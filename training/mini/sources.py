@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,6 +21,8 @@ from PIL import Image, ImageOps
 from pycocotools import mask as coco_mask
 from splits import COCO_FREE_LICENSES, DAVIS_TEST, DREAMBOOTH_TRAIN, FREE_CLIPS, Part, photo_part, sprite_part
 
+OTHER_FREE_LICENSES = frozenset({101, 103})  # Oxford pets, balloons
+DAVIS_LICENSE = 102
 PHOTO_SIDE = 288
 MINIMUM_SUBJECT_SHARE = 0.008
 Pixels = NDArray[np.uint8]
@@ -64,19 +67,34 @@ def _photo(path: Path, mask: NDArray[np.bool_] | None) -> Pixels:
 
 def coco_photos(data: Path, free: bool) -> Iterator[Asset]:
     """Yield COCO, pet and balloon photos with the mask of their target; `free`: freely licensed ones or the others."""
+    for image, annotation, category in coco_targets(data):
+        if is_free(image) != free:
+            continue
+        noun = photo_noun(str((image.get("breed") and _pet(image["breed"])) or category["name"]))
+        pixels = _photo(data / "coco_seg/images" / image["file_name"], _decode(annotation, image))
+        yield Asset(pixels, f"coco/{image['id']}", f"photo {noun}", noun, "photo", coco_part(image))
+
+
+def coco_targets(data: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]]:
+    """Yield the entries of every image, its one target and that one's category; DAVIS comes with its sequences."""
     for name in ("instances_coco.json", "instances_extra.json"):
         table = json.loads((data / "coco_seg/annotations" / name).read_text())
-        classes = {category["id"]: category["name"] for category in table["categories"]}
+        categories = {category["id"]: category for category in table["categories"]}
         annotations = {annotation["id"]: annotation for annotation in table["annotations"]}
         for image in table["images"]:
-            is_free = image["license"] in COCO_FREE_LICENSES or image["license"] in {101, 103}
-            if is_free != free or image["license"] == 102:  # DAVIS frames come with their sequences
-                continue
-            annotation = annotations[image["target_annotation_id"]]
-            noun = photo_noun(str((image.get("breed") and _pet(image["breed"])) or classes[annotation["category_id"]]))
-            pixels = _photo(data / "coco_seg/images" / image["file_name"], _decode(annotation, image))
-            part: Part = photo_part(image["file_name"]) if free else "test"
-            yield Asset(pixels, f"coco/{image['id']}", f"photo {noun}", noun, "photo", part)
+            if image["license"] != DAVIS_LICENSE:
+                annotation = annotations[image["target_annotation_id"]]
+                yield image, annotation, categories[annotation["category_id"]]
+
+
+def is_free(image: dict[str, Any]) -> bool:
+    """Tell whether the licence of an image allows a freely usable model."""
+    return image["license"] in COCO_FREE_LICENSES or image["license"] in OTHER_FREE_LICENSES
+
+
+def coco_part(image: dict[str, Any]) -> Part:
+    """Put a freely licensed image where its name says, every other one in the test part."""
+    return photo_part(image["file_name"]) if is_free(image) else "test"
 
 
 def _pet(breed: str) -> str:

@@ -1,5 +1,7 @@
 """`ego calibrate | tune-threshold`: fit the method to a model and to the user's own album."""
 
+from dataclasses import asdict
+from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +17,7 @@ from ego.errors import InputError
 if TYPE_CHECKING:
     from ego.calibration import LayerSelection
     from ego.evaluation.calibrating import Comparison
+    from ego.evaluation.metrics.bootstrap import Estimate
     from ego.personalizer import Ego
 
 OVERLAYS = 4  # images drawn
@@ -32,6 +35,16 @@ def calibrate(
         int | None, typer.Option(min=1, help="Layers to keep.", show_default="5, of a small model a third")
     ] = None,
     held_out: Annotated[float, typer.Option(min=0, max=0.9, help="Share of images that only test the choice.")] = 0.25,
+    test_annotations: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="COCO instances JSON of other images that test the choice; then all of the first choose.",
+        ),
+    ] = None,
+    test_images: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Their folder.", show_default="that of --images")
+    ] = None,
     heads: Annotated[bool, typer.Option("--heads", help="Rank single heads, too.")] = False,
     ignore_below: Annotated[
         float, typer.Option(min=0, max=1, help="Objects smaller than this share of the image do not count.")
@@ -53,9 +66,14 @@ def calibrate(
     output, settings = Output(as_json=as_json), resolve(model, device=device)
     found = single_object_images(images, annotations, limit=limit, ignore_below=ignore_below)
     backbone, config = open_backbone(settings, output), settings.config()
-    with output.working(f"observing {len(found)} images"):
-        seen = calibrating.observe_all(backbone, found, out, config, heads=heads)
-    choosing, testing = calibrating.split(seen, held_out)
+    others = (
+        single_object_images(test_images or images, test_annotations, limit=limit, ignore_below=ignore_below)
+        if test_annotations
+        else []
+    )
+    with output.working(f"observing {len(found) + len(others)} images"):
+        seen, tested = (calibrating.observe_all(backbone, some, out, config, heads=heads) for some in (found, others))
+    choosing, testing = (seen, tested) if others else calibrating.split(seen, held_out)
     selection = calibrating.calibrate(backbone, choosing, config, keep=keep)
     compared = calibrating.compare(backbone, selection, testing, config)
     path = selection.save(save_to)
@@ -63,7 +81,8 @@ def calibrate(
     layers, budget = backbone.card.attention_layers, config.budget
     calibrating.draw_overlays(found, seen[:OVERLAYS], selection, layers, out / "overlays.png", budget=budget)
     document = {"layers": selection.layers, "saved": str(path), "held_out": _document(compared)}
-    output.result(document, _scores(selection), _held_out(compared), f"layers {selection.layers} saved in {path}")
+    told = [_scores(selection), *([_heads(selection)] if heads else []), _held_out(compared)]
+    output.result(document, *told, f"layers {selection.layers} saved in {path}")
 
 
 def tune_threshold(
@@ -93,8 +112,14 @@ def tune_threshold(
         absent, present = _probabilities(personal, negatives, names), _probabilities(personal, positives or [], names)
     tuned = tune(absent, present, false_alarms=false_alarms)
     document = {"threshold": tuned.threshold, "false_alarms": tuned.false_alarms, "recall": tuned.recall}
-    advice = f"threshold {tuned.threshold:.3f} ({tuned.rule}); to use it: [method] threshold = {tuned.threshold:.3f}"
+    spelled = _rounded_up(tuned.threshold)
+    advice = f"threshold {spelled} ({tuned.rule}); to use it: [method] threshold = {spelled}"
     output.result({**document, "rule": tuned.rule}, f"{advice} in config.toml, or --threshold")
+
+
+def _rounded_up(threshold: float) -> Decimal:
+    """Spell a threshold with 6 digits, never below itself: the photo it lies just above must not count as present."""
+    return Decimal(threshold).quantize(Decimal("0.000001"), ROUND_CEILING)
 
 
 def _probabilities(personal: "Ego", photos: list[Path], names: list[str] | None) -> list[float]:
@@ -111,16 +136,23 @@ def _scores(selection: "LayerSelection") -> Table:
     return table
 
 
-def _held_out(compared: "dict[str, Comparison]") -> Table:
-    table = Table("held-out images", "layers", "precision at K", "IoU")
-    for name, one in compared.items():
-        spelled = (f"{e.value:.3f} [{e.low:.3f}, {e.high:.3f}]" for e in (one.precision, one.iou))
-        table.add_row(name, " ".join(map(str, one.layers)), *spelled)
+def _heads(selection: "LayerSelection") -> Table:
+    table = Table("layer", "head", "precision at K", "IoU", title="best single heads; layers are read as a whole")
+    for score in selection.heads:
+        table.add_row(str(score.layer), str(score.head), f"{score.precision:.3f}", f"{score.iou:.3f}")
     return table
 
 
+def _held_out(compared: "dict[str, Comparison]") -> Table:
+    table = Table("other images", "layers", "precision at K", "IoU", "calibrated layers ahead by")
+    for name, one in compared.items():
+        table.add_row(name, " ".join(map(str, one.layers)), *map(_spelled, (one.precision, one.iou, one.lead)))
+    return table
+
+
+def _spelled(estimate: "Estimate") -> str:
+    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+
+
 def _document(compared: "dict[str, Comparison]") -> dict[str, Any]:
-    return {
-        name: {"layers": one.layers, "precision": one.precision.value, "iou": one.iou.value}
-        for name, one in compared.items()
-    }
+    return {name: asdict(one) for name, one in compared.items()}

@@ -17,17 +17,25 @@ from ego.calibration import LayerSelection, Observation, chosen, observe, overla
 from ego.config import EgoConfig
 from ego.errors import SelectionError
 from ego.evaluation.datasets.coco import MaskedImage
-from ego.evaluation.metrics.bootstrap import Estimate, estimates
+from ego.evaluation.metrics.bootstrap import Estimate, differences, estimates
 from ego.layers import depth_band_layers
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Overlap of one choice of layers on held-out images."""
+    """Overlap of one choice of layers on held-out images, and how far calibrated layers are ahead of it.
+
+    Attributes:
+        layers: Which layers.
+        precision: Precision at K.
+        iou: Intersection over union.
+        lead: Precision of the calibrated layers minus this one, on the same images (paired resampling).
+    """
 
     layers: tuple[int, ...]
     precision: Estimate
     iou: Estimate
+    lead: Estimate
 
 
 def observe_all(
@@ -104,7 +112,10 @@ def compare(
         "all layers": layers,
     }
     usable = [one for one in held_out if one.on_object.any()]
-    return {name: _comparison(usable, wanted, layers, config) for name, wanted in choices.items() if usable}
+    if not usable:
+        return {}
+    tallies = {name: _tally(usable, wanted, layers, config) for name, wanted in choices.items()}
+    return {name: _comparison(choices[name], one, tallies["calibrated"]) for name, one in tallies.items()}
 
 
 def draw(selection: LayerSelection, path: Path) -> None:
@@ -195,11 +206,18 @@ def _load(path: Path, name: str) -> list[Observation]:
         return [Observation(image=name, description=str(arrays["description"]), **tensors)]
 
 
-def _comparison(
+def _tally(
     usable: Sequence[Observation], wanted: Sequence[int], layers: Sequence[int], config: EgoConfig
-) -> Comparison:
+) -> np.ndarray:
     places = [list(layers).index(layer) for layer in wanted]
     measured = overlap_of_layers(usable, places, budget=config.budget)
-    tally = np.array([[1, one.precision, one.iou] for one in measured])
-    means = estimates(tally, lambda total: {"precision": total[1] / total[0], "iou": total[2] / total[0]})
-    return Comparison(tuple(wanted), means["precision"], means["iou"])
+    return np.array([[1, one.precision, one.iou] for one in measured])
+
+
+def _means(total: np.ndarray) -> dict[str, float]:
+    return {"precision": total[1] / total[0], "iou": total[2] / total[0]}
+
+
+def _comparison(wanted: Sequence[int], tally: np.ndarray, calibrated: np.ndarray) -> Comparison:
+    means, lead = estimates(tally, _means), differences(calibrated, tally, _means)
+    return Comparison(tuple(wanted), means["precision"], means["iou"], lead["precision"])
