@@ -1,16 +1,17 @@
 """Every loader on a miniature tree that holds the traps of its data set."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from ego.errors import DatasetError
 from ego.evaluation.datasets import DATASETS, load_dataset
-from ego.evaluation.datasets.samples import inline_options, with_keys
+from ego.evaluation.datasets.samples import inline_options, questions, with_keys
 from ego.evaluation.datasets.this_is_my_img import display_name
 from ego.evaluation.datasets.yollava import GROUP_OF
-from ego.evaluation.manifest import Manifest, load_manifest, with_neutral_names
-from tests.evaluation.trees import image, images, put_json
+from ego.evaluation.manifest import Manifest, Subject, load_manifest, with_neutral_names
+from tests.evaluation.trees import images, put_json
 
 
 def kinds(manifest: Manifest, kind: str) -> list:
@@ -176,8 +177,11 @@ def test_questions_about_pairs_choices_and_open_ones(this_is_my: Path) -> None:
     put_json(this_is_my / "Multi-concept/VQA/a.json", questions)
     put_json(this_is_my / "Multi-concept/VQA/b.json", {"Zak": {"../test/Gab_and_Zak/0.png": open_entry}})
     manifest = load_dataset("this-is-my-img-multi", this_is_my)
-    (choice,), (said,) = kinds(manifest, "choice"), kinds(manifest, "open")
+    (choice,), (both_ways, said) = kinds(manifest, "choice"), kinds(manifest, "open")
     assert (choice.question, choice.answer) == ("Where are <Zak> and <Zaks dog kona>?", 1)
+    assert (both_ways.question, both_ways.answer) == (choice.question, "in the park")
+    place = "a/Zak_Zaks dog kona/../test/Zak_and_Zaks dog kona/0.png"
+    assert (choice.id, both_ways.id) == (f"choice/{place}", f"open/{place}")
     assert (said.answer, said.pictures) == ("in the park", ("test/Gab_and_Zak/0.png",))
     assert manifest.in_words(choice.question) == "Where are Zak and Zak's dog Kona?"
 
@@ -192,6 +196,7 @@ def rap(tmp_path: Path) -> Path:
         for key in ("bo", "H")
     }
     put_json(tmp_path / "database.json", {"concept_dict": concepts, "path_to_concept": {}})
+    images(tmp_path, "db/bo.png", "db/H.png", "t/bo.png", "m/1.png", "m/2.png")
     return tmp_path
 
 
@@ -210,6 +215,31 @@ def test_rap_lists_of_several_concepts(rap: Path) -> None:
     assert [sample.present for sample in kinds(manifest, "caption")] == [("bo", "H"), ("H",)]
     assert [sample.present for sample in kinds(manifest, "recognition")] == [True, True, False, True]
     assert all(sample.known == ("bo", "H") for sample in manifest.samples)
+
+
+def test_rap_reads_its_repository_whose_images_are_named_from_its_root(tmp_path: Path) -> None:
+    concept = {"name": "bo", "image": "example_database/bo.png", "info": "<bo> is a dog.", "category": "dog"}
+    row = {"image": "benchmark_data/yollava-data/test/bo/4.png", "concept": "bo", "correct_answer": True}
+    put_json(tmp_path / "example_database/database.json", {"concept_dict": {"<bo>": concept}})
+    put_json(tmp_path / "eval/recognition_test.json", [row])
+    put_json(tmp_path / "eval/yollava-visual-qa.json", {"bo": {row["image"]: QUESTION}})
+    put_json(tmp_path / "eval/two.json", {"two/1.png": ["<bo>"]})
+    images(tmp_path, concept["image"], row["image"], "eval/two/1.png")
+    manifest = load_dataset("rap", tmp_path)
+    assert manifest.subject("bo").references == ("example_database/bo.png",)
+    single, multi = kinds(manifest, "recognition")
+    assert (single.pictures, multi.pictures) == ((row["image"],), ("eval/two/1.png",))
+
+
+def test_rap_finds_images_named_from_the_repository_beside_a_database(tmp_path: Path) -> None:
+    folder = tmp_path / "example_database"
+    concept = {"name": "bo", "image": "example_database/bo.png"}
+    put_json(folder / "database.json", {"concept_dict": {"<bo>": concept}})
+    put_json(folder / "one.json", {"benchmark_data/4.png": ["bo"]})
+    images(tmp_path, "example_database/bo.png", "benchmark_data/4.png")
+    manifest = load_dataset("rap", folder)
+    assert manifest.subject("bo").references == ("bo.png",)
+    assert kinds(manifest, "caption")[0].pictures == ("../benchmark_data/4.png",)
 
 
 def test_rap_refuses_names_the_database_lacks(rap: Path) -> None:
@@ -246,7 +276,7 @@ def mc_llava(tmp_path: Path) -> Path:
 def test_mc_llava_query_types_and_both_forms_of_entries(mc_llava: Path) -> None:
     choices = [sample for sample in kinds(load_dataset("mc-llava", mc_llava), "choice") if sample.pictures]
     assert [sample.split for sample in choices] == ["si_sq", "si_sq", "mi_sq", "mi_sq", "mi_mq"]
-    assert choices[0].options == ("<Anna>", "L", "a cat")
+    assert choices[0].options == ("<Anna>", "<L>", "a cat")
     assert (choices[1].question, choices[1].answer) == ("Who is that?", 1)
 
 
@@ -364,9 +394,45 @@ def test_manifest_survives_saving_and_renaming(yollava: Path, tmp_path: Path) ->
     assert neutral.samples == manifest.samples
 
 
-def test_manifest_with_relative_root_stands_beside_its_images(tmp_path: Path) -> None:
-    Manifest(dataset="d", root=".", subjects=(), samples=()).save(tmp_path / "manifest.json")
-    assert Path(load_manifest(tmp_path / "manifest.json").root) == tmp_path
+def test_manifest_is_found_from_any_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images(tmp_path / "photos/cat", "refs/0.png", "tests/0.png")
+    (tmp_path / "results").mkdir()
+    monkeypatch.chdir(tmp_path)
+    load_dataset("folder", Path("photos")).save(Path("results/manifest.json"))
+    assert json.loads(Path("results/manifest.json").read_text())["root"] == "../photos"
+    monkeypatch.chdir(tmp_path / "results")
+    for path in (Path("manifest.json"), Path("../results/manifest.json"), tmp_path / "results/manifest.json"):
+        assert Path(load_dataset("manifest", path).root) == tmp_path / "photos"
+
+
+def test_manifest_moves_together_with_its_images(tmp_path: Path) -> None:
+    images(tmp_path / "here/cat", "refs/0.png", "tests/0.png")
+    load_dataset("folder", tmp_path / "here").save(tmp_path / "here/manifest.json")
+    (tmp_path / "here").rename(tmp_path / "there")
+    assert Path(load_dataset("manifest", tmp_path / "there/manifest.json").root) == tmp_path / "there"
+
+
+def test_manifest_on_another_drive_keeps_an_absolute_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> str:
+        raise ValueError("path is on mount 'C:', start on mount 'D:'")
+
+    monkeypatch.setattr("ego.evaluation.manifest.os.path.relpath", refuse)
+    Manifest(dataset="d", root=str(tmp_path), subjects=(), samples=()).save(tmp_path / "manifest.json")
+    assert json.loads((tmp_path / "manifest.json").read_text())["root"] == str(tmp_path)
+
+
+def test_neutral_names_leave_no_old_name_in_the_information() -> None:
+    subjects = (
+        Subject(key="bo", name="bo", references=(), info="<bo> is a dog. Bo chases <cat-cup> and <the cup>."),
+        Subject(key="cat-cup", name="the cup", references=(), info="A cat-cup with a cat-cup-like ear; <cat-cup>."),
+        Subject(key="x/cat", name="cat", references=(), info="A grey cat, like <x/cat> and <cat>."),
+    )
+    neutral = with_neutral_names(Manifest(dataset="d", root=".", subjects=subjects, samples=()))
+    assert [subject.info for subject in neutral.subjects] == [
+        "Aero is a dog. Aero chases Vex and Vex.",
+        "A Vex with a cat-cup-like ear; Vex.",
+        "A grey cat, like Echo and Echo.",  # "a grey cat" says what it is, not who
+    ]
 
 
 def test_manifest_that_is_none(tmp_path: Path) -> None:
@@ -376,7 +442,7 @@ def test_manifest_that_is_none(tmp_path: Path) -> None:
 
 
 def test_manifest_refuses_repeated_ids(tmp_path: Path) -> None:
-    image(tmp_path / "cat/refs/0.png")
+    images(tmp_path / "cat", "refs/0.png", "tests/0.png")
     twice = load_dataset("folder", tmp_path)
     broken = twice.model_copy(update={"subjects": twice.subjects * 2, "root": "."})
     broken.save(tmp_path / "manifest.json")
@@ -389,6 +455,19 @@ def test_manifest_refuses_repeated_ids(tmp_path: Path) -> None:
 
 def test_names_of_one_letter_need_their_brackets() -> None:
     assert with_keys("Is A near <L>? Ann or Anna?", ["A", "L", "Ann", "Anna"]) == "Is A near <L>? <Ann> or <Anna>?"
+
+
+def test_an_entry_is_asked_by_options_openly_or_both_ways() -> None:
+    def read(entry: dict) -> list[tuple[str, object]]:
+        samples = questions(entry, "1", "bo", pictures=("0.png",), known=("bo",))
+        return [(sample.id, sample.answer) for sample in samples]
+
+    assert read(QUESTION) == [("choice/1", 0)]
+    assert read(QUESTION | {"gpt_answer": "<sks> is a dog"}) == [("choice/1", 0), ("open/1", "<bo> is a dog")]
+    assert read({"question": "?", "answer": "grass"}) == [("open/1", "grass")]
+    assert read({"question": "?", "answer": "grass", "gpt_answer": "on grass"}) == [("open/1", "on grass")]
+    with pytest.raises(DatasetError, match="'C' is none of the options"):
+        read(QUESTION | {"correct_answer": "C"})
 
 
 def test_options_inside_a_question() -> None:

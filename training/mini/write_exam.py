@@ -49,7 +49,7 @@ def main() -> None:
     (options.to / "scenes").mkdir(exist_ok=True)
     manifest = Manifest(
         dataset="composed scenes",
-        root=".",
+        root=str(options.to),
         subjects=tuple(_subjects(cast, composed, options.to)),
         samples=tuple(_samples(composed, options.to)),
     )

@@ -3,8 +3,9 @@
 Texts name a subject by its key in angle brackets (`What colour is <bo>?`), so that subjects can be renamed.
 """
 
+import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
@@ -138,7 +139,7 @@ class Manifest(_Frozen):
     Attributes:
         format: Version of this form.
         dataset: Name of the data set.
-        root: Folder that all paths are relative to.
+        root: Folder that all paths are relative to; in a saved manifest itself relative to the file.
         subjects: The personal concepts.
         samples: The questions, in a fixed order.
         sets: Subjects that only count as found together (concept pairs of This-is-My-Img).
@@ -174,15 +175,20 @@ class Manifest(_Frozen):
         return re.sub("|".join(map(re.escape, names)) or r"(?!)", lambda found: names[found[0]], text)
 
     def renamed(self, rename: Callable[[int, Subject], str]) -> "Manifest":
-        """Give every subject another name."""
+        """Give every subject another name, which its information then uses, too."""
+        names = [rename(index, subject) for index, subject in enumerate(self.subjects)]
+        olds = [*(subject.name for subject in self.subjects), *(subject.key for subject in self.subjects)]
+        respelled = {spelling: name for old, name in zip(olds, names * 2, strict=True) for spelling in _spellings(old)}
         subjects = tuple(
-            subject.model_copy(update={"name": rename(index, subject)}) for index, subject in enumerate(self.subjects)
+            subject.model_copy(update={"name": name, "info": _respell(subject.info, respelled)})
+            for subject, name in zip(self.subjects, names, strict=True)
         )
         return self.model_copy(update={"subjects": subjects})
 
     def save(self, path: Path) -> None:
-        """Write the manifest as JSON."""
-        path.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        """Write the manifest as JSON; its root becomes relative to the file, to be found from any working directory."""
+        saved = self.model_copy(update={"root": _relative_to(path.parent, self.root)})
+        path.write_text(saved.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def task_of(sample: Sample) -> str:
@@ -203,6 +209,32 @@ def neutral_name(index: int) -> str:
     return NEUTRAL_NAMES[place] + (f" {round_ + 1}" if round_ else "")
 
 
+def _spellings(name: str) -> Iterator[str]:
+    """List how a text uses a name: in brackets; bare, capitalized or as it is, unless that is a plain word or a letter.
+
+    In "a cat with blue eyes" the word says what the concept is, even where "cat" is its name.
+    """
+    yield f"<{name}>"
+    for bare in {name, name[:1].upper() + name[1:]}:
+        plain = bare.islower() and bare.replace(" ", "").isalpha()
+        if len(bare) > 1 and not plain:
+            yield bare
+
+
+def _respell(text: str, respelled: Mapping[str, str]) -> str:
+    """Put new names in place of old spellings, the longest first; bare ones only as whole words."""
+    longest_first = sorted(respelled, key=len, reverse=True)
+    patterns = (re.escape(old) if old[0] == "<" else rf"(?<![\w-]){re.escape(old)}(?![\w-])" for old in longest_first)
+    return re.sub("|".join(patterns) or r"(?!)", lambda found: respelled[found[0]], text)
+
+
+def _relative_to(folder: Path, root: str) -> str:
+    try:
+        return Path(os.path.relpath(Path(root).resolve(), folder.resolve())).as_posix()
+    except ValueError:  # another drive
+        return str(Path(root).resolve())
+
+
 def load_manifest(path: Path) -> Manifest:
     """Read a manifest; a relative root is meant relative to the file.
 
@@ -215,7 +247,7 @@ def load_manifest(path: Path) -> Manifest:
         raise DatasetError(f"no manifest at {path}; give the file or load the data set from its folder") from None
     except ValidationError as error:
         raise DatasetError(f"{path} is not a manifest of format {FORMAT}: {error}") from error
-    return manifest.model_copy(update={"root": str(path.parent / manifest.root)})
+    return manifest.model_copy(update={"root": str((path.parent.resolve() / manifest.root).resolve())})
 
 
 def check(manifest: Manifest) -> Manifest:

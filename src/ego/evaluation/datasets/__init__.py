@@ -1,6 +1,7 @@
 """The table of data sets: a name -> how to read a local folder into a manifest."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from ego.errors import DatasetError
@@ -13,18 +14,30 @@ from ego.evaluation.datasets import (
     this_is_my_video,
     yollava,
 )
+from ego.evaluation.datasets.complete import require_complete
 from ego.evaluation.manifest import Manifest, check, load_manifest
 
-DATASETS: dict[str, Callable[[Path], Manifest]] = {
-    "folder": plain_folder.load,
-    "yollava": yollava.load,
-    "myvlm": myvlm.load,
-    "this-is-my-img-single": this_is_my_img.load_single,
-    "this-is-my-img-multi": this_is_my_img.load_multi,
-    "rap": rap.load,
-    "mc-llava": mc_llava.load,
-    "this-is-my-video": this_is_my_video.load,
-    "manifest": load_manifest,
+
+@dataclass(frozen=True)
+class Dataset:
+    """How a data set is read, and what to do when it is not all there."""
+
+    read: Callable[[Path], Manifest]
+    how_to_get: str
+
+
+DATASETS = {
+    "folder": Dataset(plain_folder.load, plain_folder.HOW_TO_GET),
+    "yollava": Dataset(yollava.load, yollava.HOW_TO_GET),
+    "myvlm": Dataset(myvlm.load, myvlm.HOW_TO_GET),
+    "this-is-my-img-single": Dataset(this_is_my_img.load_single, this_is_my_img.HOW_TO_GET),
+    "this-is-my-img-multi": Dataset(this_is_my_img.load_multi, this_is_my_img.HOW_TO_GET),
+    "rap": Dataset(rap.load, rap.HOW_TO_GET),
+    "mc-llava": Dataset(mc_llava.load, mc_llava.HOW_TO_GET),
+    "this-is-my-video": Dataset(this_is_my_video.load, this_is_my_video.HOW_TO_GET),
+    "manifest": Dataset(
+        load_manifest, "Put the data back where the manifest says, or read it from its own folder again"
+    ),
 }
 
 
@@ -40,4 +53,5 @@ def load_dataset(name: str, folder: Path) -> Manifest:
     """
     if name not in DATASETS:
         raise DatasetError(f"no data set {name!r}; choose one of {', '.join(DATASETS)}")
-    return check(DATASETS[name](folder))
+    dataset = DATASETS[name]
+    return require_complete(check(dataset.read(folder)), dataset.how_to_get)

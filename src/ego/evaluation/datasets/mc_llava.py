@@ -7,6 +7,10 @@ Decisions: the data's own code is trusted where its README swaps qa.json (text o
 open). Scenes come from the `multi` folders, so the missing `cases.json` is not needed. Query types are the splits:
 si_sq, mi_sq (the first two questions of a scene image), mi_mq. All characters of a scene are remembered at once. The
 original 100 further negatives are random draws, and not taken. Names count as whole words (A, L and Y are names).
+
+Left out: recognition of a pair or a whole scene in one question ("Can you see A and B?", the original's mi_mq); here
+recognition asks about one character at a time, and mi_mq occurs in questions only. The original counts these among its
+positives (the last term of 5m + 5m + 5 for a scene of m characters), so published figures are not the same thing.
 """
 
 from collections.abc import Iterator, Mapping
@@ -121,11 +125,16 @@ def _visual_question(
     )
 
 
+def _option(text: str, members: tuple[str, ...]) -> str:
+    """Mark names; an option that is nothing but a name is one, even of one letter."""
+    return f"<{text}>" if text in members else with_keys(text, members)
+
+
 def _choice(
     text: str, answer: str, name: str, pictures: tuple[str, ...], members: tuple[str, ...], split: str = ""
 ) -> ChoiceSample:
     question, options = inline_options(text)
-    question, options = with_keys(question, members), tuple(with_keys(option, members) for option in options)
+    question, options = with_keys(question, members), tuple(_option(option, members) for option in options)
     right = LETTERS.index(answer.strip()[:1])
     return ChoiceSample(
         id=name, pictures=pictures, known=members, question=question, options=options, answer=right, split=split

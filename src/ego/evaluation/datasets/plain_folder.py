@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ego.errors import DatasetError
-from ego.evaluation.datasets.samples import captions, every_image_against_every_concept, question
+from ego.evaluation.datasets.samples import captions, every_image_against_every_concept, questions
 from ego.evaluation.datasets.tree import images_in, read_json, relative, require
 from ego.evaluation.manifest import ChoiceSample, Manifest, OpenSample, Subject
 
@@ -82,4 +82,4 @@ def _questions(root: Path) -> Iterator[ChoiceSample | OpenSample]:
         return
     for key, entries in read_json(path).items():
         for image, entry in entries.items():
-            yield question(entry, f"{key}/{image}", key, pictures=(image,), known=(key,))
+            yield from questions(entry, f"{key}/{image}", key, pictures=(image,), known=(key,))

@@ -1,25 +1,30 @@
 """RAP: recognition on Yo'LLaVA images, and captions of scenes with several concepts.
 
-Folder: `database.json` (`concept_dict`: `<tag>` -> name, image, info, category), and any of `recognition_test.json` and
-lists `{image: [concept, ...]}` in other JSON files.
+Folder: the repository, or one folder with its files. `database.json` (`concept_dict`: `<tag>` -> name, image, info,
+category), and any of `recognition_test.json` and lists `{image: [concept, ...]}` in other JSON files, are looked for in
+the folder itself, in `example_database/` and in `eval/`; so are images, which the repository names from its root.
 
 Decisions: rows are scored by `correct_answer`, not by `type` (333 rows of type "negative" are positives), and an image
 asks about a concept once. A concept's name counts as a whole word: RAP has concepts called H, J, K and T.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ego.errors import DatasetError
 from ego.evaluation.datasets.samples import captions, every_image_against_every_concept
-from ego.evaluation.datasets.tree import natural_order, read_json, require
+from ego.evaluation.datasets.tree import first_existing, natural_order, read_json, require
 from ego.evaluation.manifest import Manifest, RecognitionSample, Sample, Subject
 
 HOW_TO_GET = (
-    "Download the database and the evaluation files of the repository Hoar012/RAP-MLLM (and the images they name) and "
-    "give the folder that holds database.json"
+    "Download the repository Hoar012/RAP-MLLM and the images its evaluation files name (those of Yo'LLaVA belong into "
+    "benchmark_data/yollava-data) and give the repository, or a folder that holds database.json and those files"
 )
+DATABASE = "database.json"
+PLACES = (".", "example_database", "eval")  # of the lists
+IMAGE_PLACES = (*PLACES, "..")  # above: where the folder given is the repository's example_database itself
 RECOGNITION = "recognition_test.json"
 
 
@@ -30,10 +35,10 @@ def load(folder: Path) -> Manifest:
         DatasetError: If the database is missing, or a list names a concept it does not have.
     """
     root = require(folder, HOW_TO_GET)
-    if not (root / "database.json").is_file():
-        raise DatasetError(f"no database.json in {root}. {HOW_TO_GET}")
-    entries = read_json(root / "database.json")["concept_dict"]
-    subjects = tuple(_subject(tag, entry) for tag, entry in entries.items())
+    database = _list(root, DATABASE)
+    if database is None:
+        raise DatasetError(f"no {DATABASE} in {root} or its example_database/. {HOW_TO_GET}")
+    subjects = tuple(_subject(tag, entry, root) for tag, entry in read_json(database)["concept_dict"].items())
     keys = [subject.key for subject in subjects]
     present_in = _lists(root, keys)
     samples: tuple[Sample, ...] = (
@@ -49,19 +54,30 @@ def bare(tag: str) -> str:
     return tag.strip("<>")
 
 
-def _subject(tag: str, entry: dict[str, Any]) -> Subject:
-    category, key = entry.get("category", ""), bare(tag)
-    info = str(entry.get("info", ""))
+def _list(root: Path, name: str) -> Path | None:
+    return first_existing(*(root / place / name for place in PLACES))
+
+
+def _image(root: Path, name: str) -> str:
+    """Spell an image relative to `root`, wherever it is; one that is nowhere keeps its name."""
+    found = first_existing(*(root / place / name for place in IMAGE_PLACES))
+    return Path(os.path.relpath(found, root)).as_posix() if found else name
+
+
+def _subject(tag: str, entry: dict[str, Any], root: Path) -> Subject:
+    category, info = entry.get("category", ""), str(entry.get("info", ""))
+    references = (_image(root, entry["image"]),)
     return Subject(
-        key=key, name=entry["name"], references=(entry["image"],), category=category, group=category, info=info
+        key=bare(tag), name=entry["name"], references=references, category=category, group=category, info=info
     )
 
 
 def _recognition_rows(root: Path, keys: list[str]) -> Iterator[RecognitionSample]:
-    if not (root / RECOGNITION).is_file():
-        return
-    rows = {(row["image"], bare(row["concept"])): bool(row["correct_answer"]) for row in read_json(root / RECOGNITION)}
-    for (image, key), present in rows.items():
+    path = _list(root, RECOGNITION)
+    rows = read_json(path) if path else []
+    place_of = {image: _image(root, image) for image in dict.fromkeys(row["image"] for row in rows)}
+    asked = {(place_of[row["image"]], bare(row["concept"])): bool(row["correct_answer"]) for row in rows}
+    for (image, key), present in asked.items():
         _require_known(key, keys, RECOGNITION)
         name = f"recognition/single/{image}/{key}"
         yield RecognitionSample(id=name, pictures=(image,), known=(key,), asked=key, present=present, split="single")
@@ -69,10 +85,10 @@ def _recognition_rows(root: Path, keys: list[str]) -> Iterator[RecognitionSample
 
 def _lists(root: Path, keys: list[str]) -> dict[str, tuple[str, ...]]:
     present_in: dict[str, tuple[str, ...]] = {}
-    for path in sorted(root.glob("*.json"), key=natural_order):
+    for path in (file for place in PLACES for file in sorted((root / place).glob("*.json"), key=natural_order)):
         content = read_json(path)
         if isinstance(content, dict) and content and all(isinstance(value, list) for value in content.values()):
-            present_in |= {image: tuple(bare(tag) for tag in tags) for image, tags in content.items()}
+            present_in |= {_image(root, image): tuple(map(bare, tags)) for image, tags in content.items()}
     for key in {key for present in present_in.values() for key in present}:
         _require_known(key, keys, "a list of images")
     return present_in
@@ -80,4 +96,4 @@ def _lists(root: Path, keys: list[str]) -> dict[str, tuple[str, ...]]:
 
 def _require_known(key: str, keys: list[str], where: str) -> None:
     if key not in keys:
-        raise DatasetError(f"{where} names {key!r}, which database.json does not have. {HOW_TO_GET}")
+        raise DatasetError(f"{where} names {key!r}, which {DATABASE} does not have. {HOW_TO_GET}")

@@ -1,7 +1,7 @@
 """Steps that several loaders share: every image against every concept, and questions in the spelling of peers."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ego.errors import DatasetError
@@ -55,45 +55,49 @@ def captions(
     ]
 
 
-def question(
+def questions(
     entry: Mapping[str, Any],
     name: str,
     *asked: str,
     pictures: tuple[str, ...],
     known: tuple[str, ...],
     split: str = "",
-) -> ChoiceSample | OpenSample:
-    """Read one question in the form shared by Yo'LLaVA, RAP and PeKit.
+) -> Iterator[ChoiceSample | OpenSample]:
+    """Read one entry in the form shared by Yo'LLaVA, RAP and PeKit.
 
-    Both `options` and `option`, both `correct_answer` and `answer` occur. An answer that is a letter of an option makes
-    it multiple choice, anything else is open.
+    Both `options` and `option`, both `correct_answer` and `answer` occur. With options it is multiple choice, without
+    them open; options with a `gpt_answer` beside them are asked both ways, as PeKit does.
 
     Args:
         entry: The JSON object.
-        name: Id of the sample.
+        name: Id of the samples, after their kind.
         asked: The concepts that `<sks>` or `sks` stands for.
         pictures: What is looked at.
         known: What is remembered.
         split: Name of the split.
+
+    Raises:
+        DatasetError: If the answer is none of the options.
     """
     text = with_asked(str(entry["question"]), asked)
     options = entry.get("options") or entry.get("option") or {}
     answer = str(entry.get("correct_answer") or entry["answer"]).strip()
-    if not options:
+    if options:
+        letters = sorted(options)
+        if answer not in letters:
+            raise DatasetError(f"question {name!r}: the answer {answer!r} is none of the options {letters}")
+        yield ChoiceSample(
+            id=f"choice/{name}",
+            pictures=pictures,
+            known=known,
+            question=text,
+            options=tuple(with_asked(str(options[letter]), asked) for letter in letters),
+            answer=letters.index(answer),
+            split=split,
+        )
+    if entry.get("gpt_answer") or not options:
         words = with_asked(str(entry.get("gpt_answer") or answer), asked)
-        return OpenSample(id=f"open/{name}", pictures=pictures, known=known, question=text, answer=words, split=split)
-    letters = sorted(options)
-    if answer not in letters:
-        raise DatasetError(f"question {name!r}: the answer {answer!r} is none of the options {letters}")
-    return ChoiceSample(
-        id=f"choice/{name}",
-        pictures=pictures,
-        known=known,
-        question=text,
-        options=tuple(with_asked(str(options[letter]), asked) for letter in letters),
-        answer=letters.index(answer),
-        split=split,
-    )
+        yield OpenSample(id=f"open/{name}", pictures=pictures, known=known, question=text, answer=words, split=split)
 
 
 def with_asked(text: str, asked: Sequence[str]) -> str:

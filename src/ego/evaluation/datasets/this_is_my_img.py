@@ -6,15 +6,17 @@ apostrophes.
 
 Decisions: in the three negative splits (hard, other, fake) the folder names the concept that must not be reported.
 `*_double.png` shows two concepts. A pair counts as found only if both members are; a pair's image is negative for all
-other pairs, and questions about pairs are asked with all 21 concepts in memory.
+other pairs, and questions about pairs are asked with all 21 concepts in memory. A question with options and a
+`gpt_answer` is asked both ways, by options and openly.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from ego.errors import DatasetError
-from ego.evaluation.datasets.samples import captions, every_image_against_every_concept, question
+from ego.evaluation.datasets.samples import captions, every_image_against_every_concept, questions
 from ego.evaluation.datasets.tree import folders_in, images_in, read_json, relative, require
 from ego.evaluation.manifest import ChoiceSample, Manifest, OpenSample, RecognitionSample, Subject
 
@@ -126,5 +128,6 @@ def _questions(
         for label, entries in read_json(path).items():
             asked = _members(label, keys)
             for image, entry in entries.items():
-                place = relative((path.parent / image).resolve(), root.resolve())
-                yield question(entry, f"{path.stem}/{label}/{image}", *asked, pictures=(place,), known=known or asked)
+                place = Path(os.path.relpath(path.parent / image, root)).as_posix()
+                name = f"{path.stem}/{label}/{image}"
+                yield from questions(entry, name, *asked, pictures=(place,), known=known or asked)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ego.errors import DatasetError
-from ego.evaluation.datasets.samples import question
+from ego.evaluation.datasets.samples import questions
 from ego.evaluation.datasets.tree import read_json, require
 from ego.evaluation.manifest import ChoiceSample, Manifest, OpenSample, RecognitionSample, Subject
 
@@ -112,5 +112,5 @@ def _questions(root: Path, instances: list[Instance], here: set[str]) -> Iterato
         for segment, entry in entries.items():
             clip = f"eval_segment/{Path(segment).stem}.mp4"
             if clip in here and name in everyone:
-                sample = question(entry, f"{name}/{segment}", name, pictures=(), known=everyone)
-                yield sample.model_copy(update={"video": clip})
+                for sample in questions(entry, f"{name}/{segment}", name, pictures=(), known=everyone):
+                    yield sample.model_copy(update={"video": clip})

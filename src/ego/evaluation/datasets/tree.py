@@ -30,7 +30,7 @@ def images_in(folder: Path) -> list[Path]:
     files = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
     images = [path for path in files if not path.stem.endswith("_mask") and not path.name.startswith(".")]
     for path in images:
-        _refuse_pointer(path)
+        refuse_pointer(path)
     return sorted(images, key=natural_order)
 
 
@@ -63,7 +63,7 @@ def read_json(path: Path) -> Any:
     Raises:
         DatasetError: If it is a Git-LFS pointer or not JSON.
     """
-    _refuse_pointer(path)
+    refuse_pointer(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -75,7 +75,12 @@ def relative(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix()
 
 
-def _refuse_pointer(path: Path) -> None:
+def refuse_pointer(path: Path) -> None:
+    """Refuse a file that Git LFS has not fetched.
+
+    Raises:
+        DatasetError: If it is a Git-LFS pointer.
+    """
     with path.open("rb") as file:
         start = file.read(len(POINTER_START))
     if start == POINTER_START:

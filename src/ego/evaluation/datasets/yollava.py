@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ego.evaluation.datasets.samples import captions, every_image_against_every_concept, question
+from ego.evaluation.datasets.samples import captions, every_image_against_every_concept, questions
 from ego.evaluation.datasets.tree import first_existing, folders_in, images_in, read_json, relative, require
 from ego.evaluation.manifest import ChoiceSample, Manifest, OpenSample, Subject
 
@@ -70,7 +70,7 @@ def _visual_questions(root: Path) -> Iterator[ChoiceSample | OpenSample]:
     for image, entry in _flat(read_json(path)):
         place = image[image.index("test/") :]
         key = Path(place).parent.name
-        yield question(entry, place, key, pictures=(place,), known=(key,))
+        yield from questions(entry, place, key, pictures=(place,), known=(key,))
 
 
 def _flat(entries: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -88,7 +88,7 @@ def _text_questions(root: Path) -> Iterator[ChoiceSample | OpenSample]:
         return
     for key, entries in read_json(path).items():
         for number, entry in entries.items():
-            yield question(entry, f"text/{key}/{number}", key, pictures=(), known=(key,))
+            yield from questions(entry, f"text/{key}/{number}", key, pictures=(), known=(key,))
 
 
 def _notes(present_in: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:

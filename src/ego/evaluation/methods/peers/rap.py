@@ -5,6 +5,11 @@ crops (two per crop), a concept named in the question always included, top 2, th
 its order (test image first). Not kept: YOLO-World (the detector is a setting), FAISS (a matrix product over a few
 hundred vectors), the LoRA-tuned LLaVA (the backbone is as it is), the database's hand-written texts where a data set
 has none (the backbone describes the reference itself).
+
+Recognition differs: the original's eval/recognition.py searches with no crops at all and so retrieves only the concept
+whose tag `<bo>` is in the question. Here every task retrieves alike: the concept asked about, or those the question
+names as whole words, then the nearest of the remembered ones up to two. With the asked concept alone in memory this is
+the same; with several, or with `--known all`, a look-alike comes along.
 """
 
 from collections.abc import Sequence
@@ -19,6 +24,7 @@ from ego.evaluation.manifest import Subject
 from ego.evaluation.methods.base import Method, Profile
 from ego.evaluation.methods.peers.encoders import Encoders
 from ego.evaluation.methods.respondent import PICTURES_KEPT, Recent, Reply
+from ego.evaluation.reading import named
 from ego.media import LoadedImage
 from ego.prompt import CAPTION_WITH_NAMES, DESCRIBE, Part, Picture, Text, recognition_question
 
@@ -72,8 +78,8 @@ class Rap(Method[Entry]):
         )
 
     def recognize(self, pictures: Sequence[LoadedImage], asked: Entry, known: Sequence[Entry]) -> Reply:
-        """Ask with what was retrieved; the asked concept is named, so it is always among it."""
-        parts = self._parts(pictures, recognition_question(asked.name), known)
+        """Ask with what was retrieved; the asked concept is always among it."""
+        parts = self._parts(pictures, recognition_question(asked.name), known, asked)
         return self.respondent.yes_or_no(parts)
 
     def ask(
@@ -86,17 +92,23 @@ class Rap(Method[Entry]):
         """Caption with what was retrieved."""
         return self.ask(pictures, CAPTION_WITH_NAMES, known, max_new_tokens=max_new_tokens)
 
-    def _parts(self, pictures: Sequence[LoadedImage], question: str, known: Sequence[Entry]) -> list[Part]:
+    def _parts(
+        self, pictures: Sequence[LoadedImage], question: str, known: Sequence[Entry], asked: Entry | None = None
+    ) -> list[Part]:
         images: list[Part] = [Picture(self.respondent.encode(picture)) for picture in pictures]
         extra: list[Part] = []
-        for number, entry in enumerate(self._retrieve(pictures, question, known), start=1):
+        for number, entry in enumerate(self._retrieve(pictures, question, known, asked), start=1):
             extra += [Text(f"{number}."), Picture(self.respondent.encode(entry.reference))]
             extra += [Text(f"Name: <{entry.name}>, Info: {entry.info}\n")]
         return [*images, *extra, Text(question)]
 
-    def _retrieve(self, pictures: Sequence[LoadedImage], question: str, known: Sequence[Entry]) -> list[Entry]:
-        """Take concepts named in the question, then the nearest ones over all crops."""
-        chosen = {entry.key: entry for entry in known if entry.name in question}
+    def _retrieve(
+        self, pictures: Sequence[LoadedImage], question: str, known: Sequence[Entry], asked: Entry | None = None
+    ) -> list[Entry]:
+        """Take the concept asked about, else those named in the question, then the nearest ones over all crops."""
+        names = named(question, [entry.name for entry in known])
+        first = [asked] if asked else [entry for entry in known if entry.name in names]
+        chosen = {entry.key: entry for entry in first}
         key = (*(picture.digest for picture in pictures), *(entry.key for entry in known))
         for entry in self._ranked.get(key, lambda: self._nearest(pictures, known)):
             if len(chosen) >= TOP:
