@@ -84,3 +84,10 @@ def test_complete_data_is_passed_on(photos: Path) -> None:
 
 def test_every_data_set_says_how_to_get_it() -> None:
     assert all(dataset.how_to_get for dataset in DATASETS.values())
+
+
+def test_a_question_about_a_picture_outside_test_is_named(tmp_path: Path) -> None:
+    images(tmp_path, "train/bo/0.png", "test/bo/1.png")
+    put_json(tmp_path / "yollava-visual-qa.json", {"bo/1.png": {"question": "Is <sks> red?", "answer": "no"}})
+    with pytest.raises(DatasetError, match="not below test/"):
+        load_dataset("yollava", tmp_path)

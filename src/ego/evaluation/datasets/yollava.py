@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ego.errors import DatasetError
 from ego.evaluation.datasets.samples import captions, every_image_against_every_concept, questions
 from ego.evaluation.datasets.tree import first_existing, folders_in, images_in, read_json, relative, require
 from ego.evaluation.manifest import ChoiceSample, Manifest, OpenSample, Subject
@@ -68,7 +69,10 @@ def _visual_questions(root: Path) -> Iterator[ChoiceSample | OpenSample]:
     if path is None:
         return
     for image, entry in _flat(read_json(path)):
-        place = image[image.index("test/") :]
+        _, test, below = image.partition("test/")
+        if not test:
+            raise DatasetError(f"{path} asks about {image!r}, which is not below test/; download the questions again")
+        place = f"test/{below}"
         key = Path(place).parent.name
         yield from questions(entry, place, key, pictures=(place,), known=(key,))
 
