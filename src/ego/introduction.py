@@ -178,6 +178,6 @@ def _record(
         kept=tuple(kept.tolist()),
         boxes=() if boxes is None else tuple(tuple(box) for box in boxes.tolist()),
         importance=tuple(scored.importance.tolist()),
-        layers=layers if scored.description_by in ("model", "user") else (),
+        layers=layers if config.selector == "attention" and scored.description_by != "region" else (),
         seconds=seconds,
     )

@@ -57,7 +57,7 @@ class ViewRecord(BaseModel):
         kept: Positions of the kept tokens among them, in raster order (K_c of them).
         boxes: Box of every candidate, fractions x0 y0 x1 y1; empty for a family of unknown geometry.
         importance: Score of every candidate: attention, or how much of its box the region covers; zeros without either.
-        layers: Decoder layers that were read.
+        layers: Decoder layers that chose the tokens; none where attention did not choose.
         seconds: Wall-clock time of this view.
     """
 

@@ -75,13 +75,9 @@ class SceneReader:
         """Encode the image or frames, choose the memories that fit, and prefill both."""
         frames = () if image is None else query_images(image, self._config.video_frames)
         images = tuple(self._backbone.encode_image(frame) for frame in frames)
-        chosen = shortlist(memories, images, self._room(images), self._cost)
+        room = room_for_memories(self._backbone, self._config, images)
+        chosen = shortlist(memories, images, room, self._cost)
         return Scene(self._backbone, chosen.kept, chosen.dropped, images, self._prefill(chosen.kept, images))
-
-    def _room(self, images: Sequence[VisualTokens]) -> int:
-        """Tokens left for memories: the configured budget, or what the model's context leaves."""
-        asked = sum(len(image) for image in images) + QUESTION_TOKENS + self._config.answer_tokens
-        return min(self._config.context_budget, self._backbone.card.context_length - asked)
 
     def _cost(self, memory: ConceptMemory) -> int:
         """Tokens that a memory takes, its name and delimiters included."""
@@ -106,6 +102,12 @@ class SceneReader:
             prompt = query_prompt(memories, (), question="")
             self._memory_prefix = memories, self._backbone.prefill(prompt, parts=len(prompt.parts) - 1)
         return self._memory_prefix[1]
+
+
+def room_for_memories(backbone: Backbone, config: EgoConfig, images: Sequence[VisualTokens]) -> int:
+    """Count the tokens left for memories: the configured budget, or what the model's context leaves."""
+    asked = sum(len(image) for image in images) + QUESTION_TOKENS + config.answer_tokens
+    return min(config.context_budget, backbone.card.context_length - asked)
 
 
 def query_images(image: QueryImage, frames: int) -> tuple[Image.Image, ...]:

@@ -1,6 +1,6 @@
 """The loss of an answer, differentiable in the visual tokens of its prompt; the model stays as it is.
 
-For methods that learn memories by gradient. Needs a model in this process: an answering server has no gradients.
+For methods that learn memories by gradient. Needs a model in this process.
 """
 
 import torch

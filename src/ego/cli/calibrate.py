@@ -109,7 +109,7 @@ def tune_threshold(
     output = Output(as_json=as_json)
     personal = open_personalizer(resolve(model, library, device), output)
     with output.working("looking at the photos"):
-        absent, present = _probabilities(personal, negatives, names), _probabilities(personal, positives or [], names)
+        absent, present = _highest(personal, negatives, names), _highest(personal, positives or [], names)
     tuned = tune(absent, present, false_alarms=false_alarms)
     document = {"threshold": tuned.threshold, "false_alarms": tuned.false_alarms, "recall": tuned.recall}
     spelled = _rounded_up(tuned.threshold)
@@ -122,9 +122,11 @@ def _rounded_up(threshold: float) -> Decimal:
     return Decimal(threshold).quantize(Decimal("0.000001"), ROUND_CEILING)
 
 
-def _probabilities(personal: "Ego", photos: list[Path], names: list[str] | None) -> list[float]:
+def _highest(personal: "Ego", photos: list[Path], names: list[str] | None) -> list[float]:
+    """Give the highest probability of each photo: concepts are asked of one photo together, photos are independent."""
     answers = [personal.recognize(str(photo), names) for photo in photos]
-    return [found.probability for answer in answers for found in answer.values() if found.said != "not asked"]
+    asked = [[found.probability for found in one.values() if found.said != "not asked"] for one in answers]
+    return [max(probabilities) for probabilities in asked if probabilities]
 
 
 def _scores(selection: "LayerSelection") -> Table:

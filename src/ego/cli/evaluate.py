@@ -30,7 +30,9 @@ def evaluate(
     task: Annotated[
         list[str] | None, typer.Option(help="recognition, choice, text, open, caption, video.", show_default="all")
     ] = None,
-    method: Annotated[str, typer.Option(help="Methods, separated by commas, or ablation.")] = "none,ego",
+    method: Annotated[
+        str, typer.Option(help="Methods, separated by commas; ablation and peers are groups.")
+    ] = "none,ego",
     views: Annotated[str, typer.Option(help="Reference images per concept, separated by commas.")] = "1",
     limit: Annotated[
         int | None, typer.Option(min=1, help="Scenes per task, evenly spread.", show_default="all")

@@ -36,7 +36,7 @@ def tune(negatives: Sequence[float], positives: Sequence[float] = (), *, false_a
     """Find the threshold.
 
     Args:
-        negatives: Probabilities of yes for concepts on photos that do not show them.
+        negatives: Probability of yes for each photo that shows none of the concepts; the highest of several concepts.
         positives: The same on photos that do.
         false_alarms: Wanted rate; used without positives.
 

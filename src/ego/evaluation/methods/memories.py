@@ -27,6 +27,7 @@ from ego.prompt import (
     query_prompt,
     recognition_question,
 )
+from ego.scene import room_for_memories
 from ego.similarity_filter import shortlist
 
 
@@ -65,7 +66,7 @@ class MemoryMethod(Method[MemoryProfile]):
         return MemoryProfile(
             key=subject.key,
             name=subject.name,
-            tokens=len(memory.tokens) if self.rows else 0,
+            tokens=self.respondent.count(parts),
             story=_story(memory),
             parts=parts,
             memory=memory if self.rows else None,
@@ -102,8 +103,10 @@ class MemoryMethod(Method[MemoryProfile]):
     def _fitting(self, pictures: Sequence[LoadedImage], known: Sequence[MemoryProfile]) -> list[MemoryProfile]:
         """Leave out the memories least like the pictures where all together exceed the context budget."""
         memories = [profile.memory for profile in known if profile.memory is not None]
+        costs = {id(profile.memory): profile.tokens for profile in known}
         images = [self.respondent.encode(picture) for picture in pictures]
-        kept = shortlist(memories, images, self._personal.config.context_budget).kept
+        room = room_for_memories(self.backbone, self._personal.config, images)
+        kept = shortlist(memories, images, room, lambda memory: costs[id(memory)]).kept
         return [profile for profile in known if profile.memory is None or profile.memory in kept]
 
     def _parts(

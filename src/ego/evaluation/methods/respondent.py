@@ -53,6 +53,10 @@ class Respondent:
         """Encode a picture, once."""
         return self._pictures.get(picture.digest, lambda: self._backbone.encode_image(picture.picture))
 
+    def count(self, parts: Sequence[Part]) -> int:
+        """Count the tokens that parts add to a prompt."""
+        return self._backbone.count_tokens(_one_turn(parts)) - self._backbone.count_tokens(_one_turn([Text("")]))
+
     def yes_or_no(self, parts: Sequence[Part], *, shared: int = 0) -> Reply:
         """Answer with one word, and the probability of yes.
 

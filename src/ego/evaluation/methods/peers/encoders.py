@@ -32,7 +32,7 @@ Vector = Float[Tensor, " dim"]
 
 
 class PeerSettings(BaseModel):
-    """Checkpoints (Hub names or folders) of the peers' encoders; the defaults are those of the papers.
+    """Checkpoints (Hub names or folders) of the peers' encoders; by default the papers', RAP's detector excepted.
 
     Attributes:
         clip: Image and text embeddings (RAP: CLIP ViT-L/14-336).
