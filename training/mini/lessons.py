@@ -32,7 +32,8 @@ WHOLE = 0.3  # share of memories that are whole pictures, where there is room; e
 WHOLE_IN_ROOM = 0.6  # the same where there is room for whole pictures of all
 SEVERAL = 0.25  # share of memories from several references
 WORDS_ONLY, WORDS_TOO = 0.05, 0.05  # shares of memories that are a description, or have one beside their rows
-CAPTION_WEIGHT = 0.5
+CAPTIONED = 0.8  # share of scenes that are captioned before anything but recognition is asked
+CAPTION_WEIGHT = 1.0
 NOTHING_WEIGHT = 0.3
 # The hops from a reference to an answer; tokens of a picture that show nobody known shall look past the names.
 NAME_TO_MEMORY, PICTURE_TO_NAME, PICTURE_PAST_NAMES = range(3)
@@ -374,10 +375,11 @@ class Teacher:
             Item(self.bank.looks[s.member], s.centre, by_member.get(s.member)) for s in scene.sightings if s.is_clear
         ]
         named = [item for item in items if item.name] or items[:1]
-        rest = [Exchange(CAPTION_WITH_NAMES, caption(named), CAPTION_WEIGHT), *about_presence(rng, names, present)]
+        rest = about_presence(rng, names, present)
         for concept in concepts:
             rest += about_concept(rng, concept.name, self.bank.looks[concept.member], self._item(scene, concept))
-        return [*certain, *(rest[index] for index in rng.permutation(len(rest)))]
+        told = [Exchange(CAPTION_WITH_NAMES, caption(named), CAPTION_WEIGHT)] if rng.random() < CAPTIONED else []
+        return [*certain, *told, *(rest[index] for index in rng.permutation(len(rest)))]
 
     def _from_memory(self, rng: np.random.Generator, concepts: Sequence[Remembered]) -> list[Exchange]:
         asked = [
