@@ -87,7 +87,7 @@ def test_names_are_found_whatever_their_case(store: ConceptStore) -> None:
 def test_a_taken_name_is_refused_and_nothing_changes(store: ConceptStore) -> None:
     store.add(memory_of("Bo"))
     before = by_itself(store).read_bytes()
-    with pytest.raises(DuplicateConceptError, match="'Bo' is remembered already; choose another name"):
+    with pytest.raises(DuplicateConceptError, match="'Bo' is remembered already, made with tiny; choose another name"):
         store.add(memory_of("BO", torch.zeros(2, 2)))
     with pytest.raises(DuplicateConceptError):
         store.require_free("bo")

@@ -7,12 +7,13 @@ import numpy as np
 from colours import COLOURS
 from exam import CLEAR, Composed, Scene
 from scipy.stats import spearmanr
-from scores import Decision, report
+from scores import Decision, best_threshold, report
 from wording import and_list
 
 from ego import Concept, Ego, EgoConfig, Region
 from ego.backbones.base import Backbone
 
+NUMBERS = (1, 4)  # of concepts in memory
 HARD = 0.5  # share of absent concepts that are look-alikes of what is in the picture, where there is one
 
 
@@ -51,13 +52,24 @@ def introduce(backbone: Backbone, composed: Composed, selector: str) -> Exam:
     return Exam(personal, composed, np.random.default_rng(5))
 
 
-def examine_composed(backbone: Backbone, composed: Composed, selector: str) -> dict[str, object]:
-    """Measure everything that is asked of composed scenes."""
+def tuned_thresholds(backbone: Backbone, validation: Composed, selector: str) -> dict[int, float]:
+    """Find the thresholds of the highest F1 on the validation part, by the number of concepts in memory."""
+    exam = introduce(backbone, validation, selector)
+    return {number: best_threshold([decision for _, decision in _recognition(exam, number)]) for number in NUMBERS}
+
+
+def examine_composed(
+    backbone: Backbone, composed: Composed, selector: str, tuned: dict[int, float] | None = None
+) -> dict[str, object]:
+    """Measure everything that is asked of composed scenes; recognition at 0.5 and at tuned thresholds."""
     exam = introduce(backbone, composed, selector)
     figures: dict[str, object] = {}
-    for number in (1, 4):
+    for number in NUMBERS:
         decisions = list(_recognition(exam, number))
-        figures[f"recognition_{number}"] = report([decision for _, decision in decisions], 0.5)
+        plain = [decision for _, decision in decisions]
+        figures[f"recognition_{number}"] = report(plain, 0.5)
+        if tuned:
+            figures[f"recognition_{number}_tuned"] = report(plain, tuned[number])
         figures |= _by_selection(exam, decisions, number)
     figures["kept_on_subject"] = round(float(np.mean(list(kept_on_subject(exam).values()))), 3)
     figures["caption"] = _captions(exam)

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from composed_exam import examine_composed
+from composed_exam import examine_composed, tuned_thresholds
 from exam import compose, masked_photos, photo_concepts
 from names import random_names
 from photo_exam import examine_attention, examine_photos
@@ -59,12 +59,20 @@ def main() -> None:
         tests = {name: photo_concepts(options.data, name) for name in options.photo_sets or PHOTO_SETS[options.part]}
         told("photos", examine_photos(backbone, photo_concepts(options.data, "validation"), tests))
     if "composed" in options.exams:
-        names = random_names(np.random.default_rng(SEEDS[options.part]), options.concepts)
-        cast = Cast(read_pack(options.world), options.part)
-        composed = compose(cast, names, SEEDS[options.part], options.scenes)
+        assets = read_pack(options.world)
+        validation, composed = (
+            compose(
+                Cast(assets, part),
+                random_names(np.random.default_rng(SEEDS[part]), options.concepts),
+                SEEDS[part],
+                options.scenes,
+            )
+            for part in ("val", options.part)
+        )
         for name, selector in SELECTIONS.items():
             if selector in options.selectors:
-                told(f"composed, {name}", examine_composed(backbone, composed, selector))
+                tuned = tuned_thresholds(backbone, validation, selector)
+                told(f"composed, {name}", examine_composed(backbone, composed, selector, tuned))
 
 
 if __name__ == "__main__":
