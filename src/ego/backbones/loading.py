@@ -66,6 +66,11 @@ def load(
     return backbone
 
 
+def hide_progress() -> None:
+    """Draw no bars while models load; for the whole process."""
+    transformers.utils.logging.disable_progress_bar()
+
+
 def checkpoint_source(model_id: str) -> str:
     """Find the embedded model's folder; leave every other name as it is."""
     if model_id != EMBEDDED:

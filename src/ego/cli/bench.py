@@ -40,12 +40,14 @@ def introduction(
     as_json: JsonOption = False,
 ) -> None:
     """Introduce one reference of about 1,000 visual tokens: Ego, the least possible, and the straightforward way."""
+    from ego.backbones.loading import hide_progress
     from ego.bench.introduction import bench_introduction
 
     output, chosen = Output(as_json=as_json), resolve(device=device).device
     if chosen == SPREAD:
         raise InputError("a bench runs on one device; give --device cpu, cuda or cuda:0")
     with output.working(f"measuring, {rounds} rounds"):
+        hide_progress()
         measured = bench_introduction(model, device=chosen, rounds=rounds)
     show(measured, output)
 

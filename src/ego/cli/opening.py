@@ -1,6 +1,5 @@
 """Open what a command works on: the model with the library, or the library alone."""
 
-import os
 import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
@@ -45,12 +44,13 @@ def open_backbone(settings: Settings, output: Output) -> "Backbone":
     if not settings.chosen:
         output.note(REAL_USE)
     bars = settings.model != EMBEDDED and sys.stderr.isatty()  # a large model takes minutes, mini a moment
-    if not bars:
-        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # read at the import below
-    from ego.backbones import load_backbone
-
     spread = settings.device == SPREAD
     with nullcontext() if bars else output.working(f"loading {settings.model}"):
+        from ego.backbones import load_backbone
+        from ego.backbones.loading import hide_progress
+
+        if not bars:
+            hide_progress()
         return load_backbone(
             settings.model,
             device=None if spread else settings.device,
