@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from transformers import AutoTokenizer
 
 from ego.backbones.huggingface import HuggingFaceBackbone
-from ego.backbones.loading import checkpoint_source, load
+from ego.backbones.loading import checkpoint_source, hide_progress, load
 from ego.bench.measure import extra_peak_bytes, seconds_in_turns
 from ego.bench.random_model import NAME, write_random_model
 from ego.bench.rivals import EGO, LIMIT, SEPARATE, Setting, introduce, rivals
@@ -148,10 +148,14 @@ def _setting(source: str, device: str | None) -> Setting:
 def _memory_alone(source: str, device: str | None, name: str) -> float | None:
     """Run one rival in a process of its own and return its extra peak memory, MB."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_measure_memory, (source, device, name))
+        measured = pool.apply(_measure_memory, (source, device, name))
+        pool.close()
+        pool.join()  # a process that is ended early leaves locks behind
+    return measured
 
 
 def _measure_memory(source: str, device: str | None, name: str) -> float | None:
+    hide_progress()
     setting = _setting(source, device)
     introduce(_small(setting))  # pages the weights in and lets libraries allocate their buffers
     _ = setting.questions
