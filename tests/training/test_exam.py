@@ -69,3 +69,8 @@ def test_the_written_exam_asks_as_often_of_what_is_there_as_of_what_is_not(tmp_p
     assert alone.count(False) == sum(max(1, len(scene.items)) for scene in composed.scenes)
     manifest = Manifest(dataset="x", root=".", subjects=(), samples=tuple(samples))
     assert json.loads(manifest.model_dump_json())["samples"]
+
+
+def test_the_area_under_roc_counts_pairs():
+    assert explain_order.roc([(True, 0.9), (False, 0.1)]) == 1
+    assert explain_order.roc([(True, 0.2), (True, 0.8), (False, 0.5), (False, 0.8)]) == pytest.approx(1.5 / 4)
