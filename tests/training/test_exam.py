@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("exam")
+import explain_order
 import write_exam
 from composed_exam import examine_composed, introduce, kept_on_subject
 from exam import CLEAR, compose, photo_concepts
