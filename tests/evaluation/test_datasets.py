@@ -370,7 +370,7 @@ def test_plain_folder_with_facts_and_pictures_of_two_concepts(tmp_path: Path) ->
 
 def test_plain_folder_without_references(tmp_path: Path) -> None:
     (tmp_path / "cat" / "refs").mkdir(parents=True)
-    with pytest.raises(DatasetError, match="has no image"):
+    with pytest.raises(DatasetError, match=r"'cat' .* has no reference image"):
         load_dataset("folder", tmp_path)
 
 

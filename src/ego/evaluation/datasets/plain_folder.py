@@ -21,7 +21,7 @@ def load(folder: Path) -> Manifest:
     """Read the folder.
 
     Raises:
-        DatasetError: If no concept has references, or a concept has refs/ without images.
+        DatasetError: If no concept has references.
     """
     root = require(folder, HOW_TO_GET)
     keys = [relative(path.parent, root) for path in sorted(root.rglob("refs")) if path.is_dir()]
@@ -41,8 +41,6 @@ def _facts(root: Path) -> dict[str, dict[str, Any]]:
 
 def _subject(key: str, root: Path, facts: dict[str, Any], keys: list[str]) -> Subject:
     references = tuple(relative(image, root) for image in images_in(root / key / "refs"))
-    if not references:
-        raise DatasetError(f"{root / key / 'refs'} has no image. {HOW_TO_GET}")
     return Subject(
         key=key,
         name=_name(key, keys),
