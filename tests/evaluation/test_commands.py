@@ -121,6 +121,8 @@ def test_calibrate_saves_what_ego_then_reads(ego: Run, tmp_path: Path) -> None:
     assert tested.code == 0, tested.err
     assert "best single heads" in tested.out
     assert "4 images" in tested.out  # all of them choose
+    alone = ego("calibrate", *wanted, "--test-images", images)
+    assert (alone.code, "give both" in alone.err) == (2, True)
 
 
 def test_tune_threshold(ego: Run, tmp_path: Path) -> None:

@@ -63,6 +63,8 @@ def calibrate(
     from ego.evaluation import calibrating
     from ego.evaluation.datasets.coco import single_object_images
 
+    if test_images and not test_annotations:
+        raise InputError("--test-images are only read with --test-annotations; give both")
     output, settings = Output(as_json=as_json), resolve(model, device=device)
     found = single_object_images(images, annotations, limit=limit, ignore_below=ignore_below)
     backbone, config = open_backbone(settings, output), settings.config()
