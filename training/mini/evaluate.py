@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from composed_exam import examine_composed, tuned_thresholds
-from exam import compose, masked_photos, photo_concepts
+from exam import PHOTO_SETS, compose, masked_photos, photo_concepts
 from names import random_names
 from photo_exam import examine_attention, examine_photos
 from sources import read_pack
@@ -28,7 +28,6 @@ SELECTIONS = {
     "uniform selection": "uniform",
     "selection by the true mask": "mask",
 }
-PHOTO_SETS = {"val": ("validation",), "test": ("dreambooth", "myvlm")}
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from wording import Item, Look
 from world import group_layout, main_layout, render
 
 SIDE, GRID = 384, 12  # rendered larger than the model's input: the processor resizes, as for a user's photo
+PHOTO_SETS = {"val": ("validation",), "test": ("dreambooth", "myvlm")}
 CLEAR = 0.5
 LEAST_CONCEPTS = 8
 PHOTOS, TEXTURES = 0.3, 0.12  # shares of the subjects; the rest are sprites

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from exam import GRID, SIDE, Composed, Scene, compose, photo_concepts, plan_exam
+from exam import GRID, PHOTO_SETS, SIDE, Composed, Scene, compose, photo_concepts, plan_exam
 from names import random_names
 from PIL import Image
 from sources import read_pack
@@ -27,7 +27,6 @@ SEED = 202
 VIEWS = 5
 REMEMBERED = 4
 HARD = 0.5
-PHOTO_SETS = ("dreambooth", "myvlm")
 
 
 def main() -> None:
@@ -64,7 +63,7 @@ def _save(manifest: Manifest, path: Path) -> None:
 def _photos(data: Path) -> Manifest:
     subjects: list[Subject] = []
     samples: list[Sample] = []
-    for part in PHOTO_SETS:
+    for part in PHOTO_SETS["test"]:
         concepts = photo_concepts(data, part)
         keys = [f"{part}/{concept.name}" for concept in concepts]
         for key, concept in zip(keys, concepts, strict=True):
