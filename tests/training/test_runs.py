@@ -1,9 +1,11 @@
 """The stages run, learn and resume, on a world of drawn shapes and a model of a few thousand weights."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,6 +14,7 @@ from tests.training import world as drawn
 tower = pytest.importorskip("tower")
 import beginnings  # noqa: E402
 import language  # noqa: E402
+from distillation import Distillation  # noqa: E402
 from export import export  # noqa: E402
 from presets import Phase, Preset, read_preset  # noqa: E402
 from sources import read_pack, write_pack  # noqa: E402
@@ -39,7 +42,7 @@ def preset() -> Preset:
     lessons = replace(
         full.language,
         steps=3,
-        joint_steps=1,
+        joint_steps=2,
         sequences=4,
         joint_sequences=2,
         bank_identities=12,
@@ -105,6 +108,48 @@ def test_a_finished_run_that_is_started_again_changes_nothing(run_folder, preset
     language.train(preset, world, run_folder, "cpu")
     after = torch.load(run_folder / "model.pt", weights_only=True)["model"]
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_joint_stage_that_was_cut_off_ends_where_it_would_have_ended(
+    run_folder, preset, world, tmp_path, monkeypatch
+):
+    def fails_at_the_last_step(run, *args, **kwargs):
+        if run.distillation and (tmp_path / "model.pt").exists():
+            state = torch.load(tmp_path / "model.pt", weights_only=True)
+            if state["step"] == preset.language.steps + 1:
+                raise KeyboardInterrupt
+        return step(run, *args, **kwargs)
+
+    step = language.Run._step
+    shutil.copy(run_folder / "tower.pt", tmp_path)
+    monkeypatch.setattr(language, "SAVE_STEPS", 1)
+    with monkeypatch.context() as during:
+        during.setattr(language.Run, "_step", fails_at_the_last_step)
+        with pytest.raises(KeyboardInterrupt):
+            language.train(preset, world, tmp_path, "cpu")
+    language.train(preset, world, tmp_path, "cpu")
+    resumed, straight = (torch.load(folder / "model.pt", weights_only=True) for folder in (tmp_path, run_folder))
+    assert all(torch.allclose(straight["model"][name], resumed["model"][name], atol=1e-6) for name in resumed["model"])
+    assert torch.allclose(straight["head"]["weight"], resumed["head"]["weight"], atol=1e-6)
+
+
+def test_the_tower_is_drawn_towards_what_the_teacher_sees():
+    torch.manual_seed(0)
+    photos = [np.random.default_rng(seed).integers(0, 256, (64, 64, 4), np.uint8) for seed in range(6)]
+    distillation = Distillation(16, 64, photos, "cpu")
+    pixels = torch.from_numpy(np.stack(photos)[..., :3]).permute(0, 3, 1, 2)
+    targets = distillation.targets(pixels)
+    assert targets.shape[:2] == (6, 4)
+    features = torch.randn(6, 16, 16, requires_grad=True)
+    optimiser = torch.optim.Adam([features, *distillation.parameters()], lr=0.05)
+    first = distillation.loss(features, targets)
+    for _ in range(150):
+        optimiser.zero_grad()
+        distillation.loss(features, targets).backward()
+        optimiser.step()
+    mixed = distillation.loss(features.roll(1, 0), targets)
+    assert distillation.loss(features, targets) < 0.2 * first < mixed
+    assert set(distillation.state_dict()) == {"head.weight", "head.bias"}
 
 
 def test_training_goes_on_from_an_exported_model(run_folder, preset, world, tmp_path):

@@ -122,13 +122,16 @@ class PhotoConcept:
         return self.references[0]
 
 
-def photo_concepts(data: Path, part: str) -> list[PhotoConcept]:
-    """List concepts: "dreambooth" (unseen half), "myvlm" (test half), "validation" (the other half of MyVLM)."""
+def photo_concepts(data: Path, part: str, *, taught: bool = False) -> list[PhotoConcept]:
+    """List concepts: "dreambooth" (unseen half), "myvlm" (test half), "validation" (the other half of MyVLM).
+
+    `taught` lists those of DreamBooth that were used in training, too.
+    """
     chosen = []
     for entry in json.loads((data / "concepts/concepts.json").read_text())["concepts"]:
         held_out = entry["name"] in MYVLM_VALIDATION
         kind = "validation" if entry["dataset"] == "myvlm" and held_out else entry["dataset"]
-        if kind == part and not (part == "dreambooth" and entry["name"] in DREAMBOOTH_TRAIN):
+        if kind == part and (taught or part != "dreambooth" or entry["name"] not in DREAMBOOTH_TRAIN):
             references, tests = (tuple(data / file for file in entry[kind]) for kind in ("refs", "tests"))
             chosen.append(PhotoConcept(entry["name"], entry["group"], references, tests))
     return chosen

@@ -4,7 +4,9 @@ python language.py --preset cpu.toml --world WORLD.npz --folder FOLDER [--device
 """
 
 import argparse
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from beginnings import balance, begin, go_on
 from checks import check
 from collate import Batch, collate
 from crew import ALONE, Crew, join_crew
+from distillation import Distillation
 from gaze import gaze_loss
 from lessons import Teacher, Words
 from machine import (
@@ -121,15 +124,16 @@ def _weighted(logits: Tensor, target: Tensor, weights: Tensor) -> Tensor:
 class Banks:
     """The bank of the current steps, rendered and encoded when its turn comes."""
 
-    def __init__(self, preset: Preset, cast: Cast, model: InternVLForConditionalGeneration, device: str) -> None:
-        """Prepare for `preset.language.bank_steps` steps per bank."""
-        self.preset, self.cast, self.model, self.device = preset, cast, model, device
+    def __init__(self, preset: Preset, cast: Cast, see: Callable[[Tensor], Tensor], device: str) -> None:
+        """Prepare for `preset.language.bank_steps` steps per bank; `see` makes the features of its pictures."""
+        self.preset, self.cast, self.see, self.device = preset, cast, see, device
         self.epoch = -1
 
     @torch.no_grad()
-    def _encode(self, pixels: Tensor) -> Tensor:
+    def features(self, pixels: Tensor) -> Tensor:
+        """See pictures, some at a time."""
         with half_precision(self.device):
-            parts = [encode(self.model, part.to(self.device)) for part in pixels.split(ENCODE_BATCH)]
+            parts = [self.see(part.to(self.device)) for part in pixels.split(ENCODE_BATCH)]
         return torch.cat(parts).bfloat16()
 
     def build(self, seed: int, epoch: int, identities: int, scenes: int) -> Bank:
@@ -137,7 +141,7 @@ class Banks:
         shape = self.preset.shape
         plan = plan_bank(self.cast, seed, epoch, identities)
         chunks = Chunks(self.cast, plan, seed, epoch, scenes, shape.image_side, shape.grid)
-        return build_bank(chunks, self._encode, self.preset.language.workers)
+        return build_bank(chunks, self.features, self.preset.language.workers)
 
     def at(self, step: int, crew: Crew) -> Bank:
         """Give the bank of a step; every process of a crew has banks of its own."""
@@ -150,25 +154,22 @@ class Banks:
         return self.current
 
 
-def used_features(
-    model: InternVLForConditionalGeneration, bank: Bank, batch: Batch, device: str, joint: bool
-) -> tuple[Tensor, Batch]:
-    """Give the features of the pictures a batch uses: from the bank, or (joint stage) computed anew with gradients."""
-    used, local = batch.rows[:, 2].unique(return_inverse=True)
+def used(batch: Batch) -> tuple[Tensor, Batch]:
+    """List the pictures of the bank that a batch uses; the batch then counts among these."""
+    pictures, local = batch.rows[:, 2].unique(return_inverse=True)
     rows = torch.cat([batch.rows[:, :2], local[:, None], batch.rows[:, 3:]], 1)
-    moved = Batch(**{**vars(batch), "rows": rows}).to(device)
-    if joint:
-        return encode(model, bank.pixels[used].to(device)), moved
-    return bank.features[used.to(bank.features.device)].to(device), moved
+    return pictures, Batch(**{**vars(batch), "rows": rows})
 
 
-def groups(model: InternVLForConditionalGeneration, joint: bool) -> list[dict[str, Any]]:
-    """List what is trained: the language part and projector, in the joint stage also the tower, more slowly."""
+def groups(model: InternVLForConditionalGeneration, distillation: Distillation | None = None) -> list[dict[str, Any]]:
+    """List what is trained: language part and projector; with a teacher its head and, more slowly, the tower."""
     tower = set(map(id, model.model.vision_tower.parameters()))
     rest = [parameter for parameter in model.parameters() if id(parameter) not in tower]
     own = [{"params": rest, "factor": 1.0}]
+    if distillation is None:
+        return own
     slower = {"params": list(model.model.vision_tower.parameters()), "factor": JOINT_TOWER_FACTOR}
-    return [*own, slower] if joint else own
+    return [*own, slower, {"params": list(distillation.head.parameters()), "factor": 1.0}]
 
 
 class Run:
@@ -186,11 +187,16 @@ class Run:
         self.model = build_model(preset.shape, self.tokenizer).to(device)
         self.model.set_attn_implementation("eager")  # for some hundred tokens faster than fused attention on a CPU
         self.schooled = start_from is not None
-        self.banks = Banks(preset, Cast(assets, "train"), self.model, device)
-        self.validation_banks = Banks(preset, Cast(assets, "val"), self.model, device)
+        self.cast = Cast(assets, "train")
+        self.banks = Banks(preset, self.cast, self._encode, device)
+        self.validation_banks = Banks(preset, Cast(assets, "val"), self._encode, device)
+        self.distillation: Distillation | None = None
         self.validation: Bank | None = None
         self.state = load(folder / "model.pt", device)
         self._restore(start_from)
+
+    def _encode(self, pixels: Tensor) -> Tensor:
+        return encode(self.model, pixels)
 
     def _restore(self, start_from: Path | None) -> None:
         if self.state:
@@ -210,7 +216,9 @@ class Run:
         """Train the steps first..last - 1."""
         settings = self.preset.language
         rate = settings.joint_rate if joint else settings.rate
-        optimiser = optimizer(groups(self.model, joint), rate)
+        if joint:
+            self._call_teacher()
+        optimiser = optimizer(groups(self.model, self.distillation), rate)
         start = self._resume(optimiser, first, last, joint)
         progress = Progress(last)
         with ThreadPoolExecutor(1) as pool:
@@ -221,10 +229,18 @@ class Run:
                 same_bank = (step + 1) // settings.bank_steps == self.banks.epoch and step + 1 < last
                 ahead = pool.submit(self.draw, bank, step + 1, joint) if same_bank else None
                 set_rate(optimiser, rate, step - first, last - first)
-                parts = self._step(optimiser, bank, batch, joint=joint, guided=self._guided(step))
+                parts = self._step(optimiser, bank, batch, guided=self._guided(step))
                 if self.crew.leads:
                     progress(step, parts)
                     self._keep(optimiser, step, last, joint)
+
+    def _call_teacher(self) -> None:
+        """In the joint stage the tower's features are computed anew in every step: banks hold the teacher's instead."""
+        shape = self.preset.shape
+        self.distillation = Distillation(shape.vision_width, shape.image_side, self.cast.backdrops, self.device)
+        if self.state and self.state.get("head"):
+            self.distillation.head.load_state_dict(self.state["head"])
+        self.banks = Banks(self.preset, self.cast, self.distillation.targets, self.device)
 
     def _guided(self, step: int) -> bool:
         return step < GUIDED * self.preset.language.steps and not (self.schooled and step % GUIDED_SCHOOLED)
@@ -250,40 +266,52 @@ class Run:
         lessons = [teacher.lesson(rng, progress) for _ in range(max(1, count // 2) if roomy else count)]
         return collate(lessons, self.tokenizer.pad_token_id)
 
-    def _step(
-        self, optimiser: torch.optim.Optimizer, bank: Bank, batch: Batch, *, joint: bool, guided: bool
-    ) -> dict[str, float]:
+    def _step(self, optimiser: torch.optim.Optimizer, bank: Bank, batch: Batch, *, guided: bool) -> dict[str, float]:
+        pictures, local = used(batch)
+        seen = bank.features[pictures.to(bank.features.device)].to(self.device)
         with half_precision(self.device):
-            features, moved = used_features(self.model, bank, batch, self.device, joint)
-            parts = losses(self.model, moved, features, guided=guided)
+            features = encode(self.model, bank.pixels[pictures].to(self.device)) if self.distillation else seen
+            parts = losses(self.model, local.to(self.device), features, guided=guided)
+            if self.distillation:
+                parts["teacher"] = self.distillation.loss(features, seen)
         optimiser.zero_grad(set_to_none=True)
         torch.stack(list(parts.values())).sum().backward()
-        self.crew.share_gradients(self.model.parameters())
-        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        trained = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+        self.crew.share_gradients(trained)
+        nn.utils.clip_grad_norm_(trained, 1.0)
         optimiser.step()
         return {name: part.item() for name, part in parts.items()}
 
     @torch.no_grad()
     def predictions(self, bank: Bank, batch: Batch) -> tuple[list[bool], list[bool]]:
         """Tell for each answer token, and each visual token of a remembered subject, whether it is predicted."""
+        pictures, local = used(batch)
+        moved, features = local.to(self.device), bank.features[pictures.to(bank.features.device)].to(self.device)
         with half_precision(self.device):
-            features, moved = used_features(self.model, bank, batch, self.device, joint=False)
             states = hidden_states(self.model, moved, features)
             answers = predicted(self.model, states[-1], moved.targets)
             scores, right = owner_choice(self.model, inner_state(self.model, states), moved)
             owners = scores.argmax(1) == right
         return answers.tolist(), owners[moved.owners[:, 2] != self.words.nothing].tolist()
 
+    def _validation(self) -> Bank:
+        """Give the validation bank as the tower sees it now."""
+        if self.validation is None:
+            size = (VALIDATION_IDENTITIES, VALIDATION_SCENES)
+            self.validation = self.validation_banks.build(self.preset.seed + 1, 0, *size)
+        elif self.distillation:
+            pixels = self.validation.pixels
+            self.validation = replace(self.validation, features=self.validation_banks.features(pixels))
+        return self.validation
+
     def _keep(self, optimiser: torch.optim.Optimizer, step: int, last: int, joint: bool) -> None:
         if (step + 1) % CHECK_STEPS == 0 or step + 1 == last:
-            if self.validation is None or joint:
-                size = (VALIDATION_IDENTITIES, VALIDATION_SCENES)
-                self.validation = self.validation_banks.build(self.preset.seed + 1, 0, *size)
-            figures = check(self, self.validation)
+            figures = check(self, self._validation())
             note(self.folder, stage="joint" if joint else "language", step=step + 1, **figures)
         if (step + 1) % SAVE_STEPS == 0 or step + 1 == last:
             state = {"model": self.model.state_dict(), "optimiser": optimiser.state_dict()}
-            save(self.folder / "model.pt", **state, step=step + 1, joint=joint)
+            head = self.distillation.head.state_dict() if self.distillation else None
+            save(self.folder / "model.pt", **state, head=head, step=step + 1, joint=joint)
 
 
 def predicted(model: InternVLForConditionalGeneration, hidden: Tensor, wanted: Tensor) -> Tensor:
