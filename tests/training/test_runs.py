@@ -15,7 +15,7 @@ tower = pytest.importorskip("tower")
 import beginnings  # noqa: E402
 import language  # noqa: E402
 from distillation import Distillation  # noqa: E402
-from export import export  # noqa: E402
+from export import export, load_trained  # noqa: E402
 from presets import Phase, Preset, read_preset  # noqa: E402
 from sources import read_pack, write_pack  # noqa: E402
 from subjects import Cast  # noqa: E402
@@ -165,11 +165,20 @@ def test_training_goes_on_from_an_exported_model(run_folder, preset, world, tmp_
 def test_the_language_stage_goes_on_alone_with_the_same_tower(run_folder, preset, world, tmp_path):
     export(preset, run_folder, tmp_path / "model")
     language.train(preset_without_joint(preset), world, tmp_path, "cpu", start_from=tmp_path / "model")
-    before = torch.load(run_folder / "model.pt", weights_only=True)["model"]
-    after = torch.load(tmp_path / "model.pt", weights_only=True)["model"]
-    kept = [name for name in before if "vision_tower" in name]
-    assert kept
-    assert all(torch.equal(before[name].bfloat16(), after[name].bfloat16()) for name in kept)
+    before, _, _ = load_trained(preset, run_folder)
+    after, _, _ = load_trained(preset, tmp_path)
+    pairs = zip(before.model.vision_tower.parameters(), after.model.vision_tower.parameters(), strict=True)
+    assert all(torch.equal(one.bfloat16(), other.bfloat16()) for one, other in pairs)
+
+
+def test_what_is_exported_is_the_mean_of_the_model_before_and_after_the_joint_stage(run_folder, preset):
+    before, after = (
+        torch.load(run_folder / file, weights_only=True)["model"] for file in (language.BEFORE_JOINT, "model.pt")
+    )
+    exported = load_trained(preset, run_folder)[0].state_dict()
+    name = "model.language_model.layers.0.mlp.up_proj.weight"
+    assert not torch.equal(before[name], after[name])
+    assert torch.allclose(exported[name], (before[name] + after[name]) / 2)
 
 
 def test_thinned_views_keep_their_objects_and_main_subjects(preset, world):

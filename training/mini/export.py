@@ -9,11 +9,14 @@ of it.
 import argparse
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from architecture import build_model
+from language import BEFORE_JOINT
 from presets import Preset, Shape, read_preset
+from torch import Tensor
 from transformers import GenerationConfig, InternVLForConditionalGeneration, PreTrainedTokenizerFast
 from vocabulary import CHAT_TEMPLATE, TURN_END, run_tokenizer
 
@@ -49,12 +52,23 @@ def generation(tokenizer: PreTrainedTokenizerFast) -> GenerationConfig:
 
 
 def load_trained(preset: Preset, run: Path) -> tuple[InternVLForConditionalGeneration, PreTrainedTokenizerFast, int]:
-    """Load the model of a run, its tokenizer and the step it stands at."""
+    """Load the model of a run (after the joint stage: the mean with that before it), its tokenizer and its step."""
     tokenizer = run_tokenizer(run, preset.shape.vocabulary, preset.seed)
     model = build_model(preset.shape, tokenizer)
     state = torch.load(run / "model.pt", map_location="cpu", weights_only=True)
-    model.load_state_dict(state["model"])
+    weights = state["model"]
+    if state["joint"] and (run / BEFORE_JOINT).exists():
+        weights = mean(weights, torch.load(run / BEFORE_JOINT, map_location="cpu", weights_only=True)["model"])
+    model.load_state_dict(weights)
     return model.eval(), tokenizer, state["step"]
+
+
+def mean(after: Mapping[str, Tensor], before: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Average the weights after the joint stage with those before it ("WiSE-FT", Wortsman et al. 2022).
+
+    On validation subjects the mean is better than either.
+    """
+    return {name: torch.lerp(before[name].float(), weight.float(), 0.5) for name, weight in after.items()}
 
 
 def write_model(

@@ -44,6 +44,7 @@ ENCODE_BATCH = 64
 CHECK_STEPS = 200
 SAVE_STEPS = 100
 JOINT_TOWER_FACTOR = 0.5
+BEFORE_JOINT = "before-joint.pt"  # the exported model is the mean of that and the last one
 VALIDATION_IDENTITIES, VALIDATION_SCENES = 256, 300
 UNSEEN = -1e30
 SAMPLE = (40, 40)  # subjects and scenes on which the size of visual rows is measured
@@ -220,6 +221,8 @@ class Run:
             self._call_teacher()
         optimiser = optimizer(groups(self.model, self.distillation), rate)
         start = self._resume(optimiser, first, last, joint)
+        if joint and start == first and self.crew.leads:
+            save(self.folder / BEFORE_JOINT, model=self.model.state_dict())
         progress = Progress(last)
         with ThreadPoolExecutor(1) as pool:
             ahead: Future[Batch] | None = None
