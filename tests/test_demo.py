@@ -106,7 +106,7 @@ def test_the_contact_sheet_has_a_place_for_everything() -> None:
     sheet = contact_sheet(one, outcome_of_one_scene(present=("Bo",)))
     rows = 2  # concepts above, the scene below
     assert sheet.width == COLUMNS * 250 + 10
-    assert sheet.height == rows * (240 + 84 + 10) + 10
+    assert sheet.height == rows * (240 + 118 + 10) + 10
     reference = Image.open(one.folder / one.concepts[0].references[0]).resize((240, 240))
     drawn = sheet.crop((10, 10, 250, 250))
     difference = [

@@ -7,3 +7,4 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "training" / "mini"))
 pytest.importorskip("cv2", reason="the training recipe renders with OpenCV: pip install 'ego-vlm[train]'")
+pytest.importorskip("efficientnet_lite_pytorch", reason="stage C has a teacher: pip install 'ego-vlm[train]'")

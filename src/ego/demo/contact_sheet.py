@@ -14,9 +14,9 @@ Colour = tuple[int, int, int]
 
 COLUMNS = 4
 SIDE = 240  # pixels of a picture
-STRIP = 84  # pixels of the text below it
 GAP = 10  # pixels
 LINE = 19  # pixels of a line of text
+STRIP = 6 * LINE + 4  # pixels of the text below a picture: three concepts and three lines of caption
 LETTERS = 34  # in a line
 INK, RIGHT, WRONG, PAPER = (40, 40, 40), (20, 120, 50), (190, 30, 30), (255, 255, 255)
 
