@@ -2,7 +2,8 @@
 
     python two_photos.py --data DATA_FOLDER [--model MODEL_FOLDER]
 
-Prints the table of docs/experiments.md. The other concept is the next of the same group, or else the backpack.
+Prints the table of docs/experiments.md. The other concept is the first of the same group, one
+that did not teach if there is one; without a group, the backpack.
 """
 
 import argparse
