@@ -18,7 +18,7 @@ FLOORS = (
         *("concept", "config", "visual_tokens", "memory", "prompt", "keywords", "attention", "layers", "memory_size"),
         *("selection", "regions", "similarity_filter"),
     ),
-    ("backbones.base", "media", "video", "atomic_file", "memory_file", "store"),
+    ("backbones.base", "media", "video", "atomic_file", "memory_file", "store", "library"),
     ("backbones",),
     ("describe", "introduction", "answer", "calibration", "explain", "scene", "chat"),
     ("personalizer",),
