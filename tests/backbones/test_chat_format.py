@@ -21,6 +21,7 @@ WRAPPERS = {
     "idefics3": ("<fake_token_around_image><global-img>", "<fake_token_around_image>"),
     "gemma3": ("\n\n<start_of_image>", "<end_of_image>\n\n"),
     "gemma4": ("<|image>", "<image|>"),
+    "fast_vlm": ("", "\n"),
 }
 
 

@@ -82,6 +82,19 @@ def test_a_base_model_without_chat_template_is_refused(tmp_path: Path) -> None:
         load_backbone(folder)
 
 
+def test_the_processor_that_the_checkpoint_names_is_used(tmp_path: Path) -> None:
+    """transformers lists none for FastVLM; a LLaVA may bring another family's (Pixtral does)."""
+    folder = tiny.save("fast_vlm", tmp_path)
+    named = load_backbone(folder, self_check=False)
+    assert isinstance(named, HuggingFaceBackbone)
+    assert type(named.chat._processor).__mro__[1] is transformers.LlavaProcessor
+    for file in ("processor_config.json", "preprocessor_config.json"):
+        settings = json.loads((folder / file).read_text())
+        (folder / file).write_text(json.dumps({key: settings[key] for key in settings if key != "processor_class"}))
+    with pytest.raises(BackboneError, match="knows no processor for 'fast_vlm' models, and the checkpoint names none"):
+        load_backbone(folder)
+
+
 def test_devices_and_number_formats_are_checked(checkpoint: Callable[[str], Path]) -> None:
     folder = checkpoint(FAMILY)
     with pytest.raises(BackboneError, match="'gpu' is no device"):
@@ -171,7 +184,7 @@ def test_an_unknown_family_works_without_geometry(
 
 def test_the_table_is_light_and_complete() -> None:
     code = (
-        "import sys; from ego.backbones import families, load_backbone; assert len(families.families()) == 9; "
+        "import sys; from ego.backbones import families, load_backbone; assert len(families.families()) == 10; "
         "assert not {'torch', 'transformers'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -187,7 +200,7 @@ def test_a_registered_family_replaces_the_known_one(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("ego.backbones.families._families", list(families()))
     register_family(Family(name="My InternVL", model_types=("internvl",), geometry="tiles", limit="tiles"))
     assert [family.name for family in families() if "internvl" in family.model_types] == ["My InternVL"]
-    assert len(families()) == 9
+    assert len(families()) == 10
 
 
 def test_half_downloaded_weights_are_named_as_damaged(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Ten real architectures in miniature: random weights, four layers, a tokenizer trained on the spot, no download.
+"""Real architectures in miniature: random weights, four layers, a tokenizer trained on the spot, no download.
 
 Random weights are scaled up so that attention is far from uniform; otherwise no test of it could fail.
 """
@@ -93,6 +93,7 @@ LLAVA_1_5 = Words(
     "<|endoftext|>",
     {"image_token": "<image>"},
 )
+FASTVLM = Words(("<image>",), CHATML.replace("IMAGE", "<image>\n"), "<|im_end|>", {"image_token": "<image>"})
 IDEFICS = Words(
     ("<image>", "<fake_token_around_image>", "<global-img>", "<end_of_utterance>", "<video>", *TILE_MARKS),
     IDEFICS_TEMPLATE,
@@ -242,6 +243,29 @@ def llava_1_5(family: str) -> Any:
     )
 
 
+def fast_vlm(family: str) -> Any:
+    """With a convolutional tower of transformers itself: a 4-D feature map, 8 pixels a cell."""
+    tower = transformers.EfficientNetConfig(
+        image_size=48,
+        in_channels=[32, 8, 16],
+        out_channels=[8, 16, 32],
+        kernel_sizes=[3, 3, 3],
+        strides=[1, 2, 2],
+        num_block_repeats=[1, 1, 1],
+        expand_ratios=[1, 2, 2],
+        depthwise_padding=[],
+        width_coefficient=1.0,
+        depth_coefficient=1.0,
+        hidden_dim=1280,
+        hidden_size=1280,
+    )
+    return transformers.FastVlmConfig(
+        vision_config=tower,
+        text_config=text_config(family, model_type="qwen2"),
+        image_token_index=token(family, "<image>"),
+    )
+
+
 def idefics(family: str) -> Any:
     kind = transformers.SmolVLMConfig if family == "smolvlm" else transformers.Idefics3Config
     return kind(
@@ -361,6 +385,12 @@ MINIATURES = {
         {"processor_class": "Gemma4Processor"},
     ),
 }
+MINIATURES["fast_vlm"] = Miniature(
+    FASTVLM,
+    fast_vlm,
+    {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 48}, "crop_size": square(48)["size"]},
+    {"processor_class": "LlavaProcessor", "patch_size": 8, "vision_feature_select_strategy": "full"},
+)
 FAMILIES = tuple(MINIATURES)
 UNLISTED = "llava"
 """A real architecture that is not in the table of families."""
@@ -382,12 +412,17 @@ def make_model(family: str, attention: str = "sdpa", gain: float = GAIN) -> Any:
     """Build one with random weights of a fixed seed."""
     torch.manual_seed(0)
     config = MINIATURES[family].config(family)
-    model = transformers.AutoModelForImageTextToText.from_config(config, attn_implementation=attention)
+    model = transformers.AutoModelForImageTextToText.from_config(config, attn_implementation={"text_config": attention})
     for name, parameter in model.named_parameters():
         if "vision" not in name and "visual" not in name and name.endswith(("q_proj.weight", "k_proj.weight")):
             parameter.mul_(gain)
         if "mm_input_projection_weight" in name:  # zero at first (Gemma 3): every image would look the same
             parameter.normal_(0, 0.05)
+    for module in model.modules():  # else the features of a convolutional tower fade out
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.ones_(module.weight)
+        elif isinstance(module, torch.nn.Conv2d) and family == "fast_vlm":
+            torch.nn.init.kaiming_normal_(module.weight)
     model.get_input_embeddings().weight.mul_(gain)
     model.generation_config.eos_token_id = token(family, MINIATURES[family].words.end)
     model.generation_config.pad_token_id = token(family, "<pad>")

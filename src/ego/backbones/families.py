@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-SchemeName: TypeAlias = Literal["whole image", "tiles", "merged patches", "any-res", "pooled patches"]
+SchemeName: TypeAlias = Literal["whole image", "single grid", "tiles", "merged patches", "any-res", "pooled patches"]
 LimitName: TypeAlias = Literal["fixed", "tiles", "pixels", "any-res", "soft tokens"]
 
 
@@ -148,6 +148,14 @@ _families: list[Family] = [
         limit="soft tokens",
         checkpoints=(Checkpoint("google/gemma-4-E4B-it", 16.0), Checkpoint("google/gemma-4-31B-it", 62.0)),
         notes="70, 140, 280, 560 or 1120 tokens per image. Most layers see a short window only.",
+    ),
+    Family(
+        name="FastVLM",
+        model_types=("fast_vlm",),
+        geometry="single grid",
+        limit="fixed",
+        checkpoints=(Checkpoint("KamilaMila/FastVLM-0.5B", 1.3), Checkpoint("KamilaMila/FastVLM-7B", 16.0)),
+        notes="One grid per image, 256 tokens at 1024 pixels. Any tower of transformers; the published ones need timm.",
     ),
 ]
 

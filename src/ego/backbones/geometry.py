@@ -1,4 +1,4 @@
-"""Which box of the image each visual token looks at: five schemes, one per family of tilings.
+"""Which box of the image each visual token looks at: six schemes, one per family of tilings.
 
 A scheme takes the model's config, the image processor, the image's size, the processor's output for that one image and
 the number of tokens the projector made of it; it returns a Layout, or None if the count does not fit the scheme.
@@ -16,6 +16,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 WHOLE_IMAGE = 0
+Frame: TypeAlias = tuple[float, float, float, float]
+WHOLE_FRAME: Frame = (0.0, 0.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +38,7 @@ class Layout:
 Scheme: TypeAlias = Callable[[Any, Any, tuple[int, int], Mapping[str, Any], int], Layout | None]
 
 
-def grid_boxes(
-    rows: int, cols: int, frame: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
-) -> Float[Tensor, "visual 4"]:
+def grid_boxes(rows: int, cols: int, frame: Frame = WHOLE_FRAME) -> Float[Tensor, "visual 4"]:
     """Cut a frame of the image into rows x cols equal boxes, raster order."""
     x0, y0, x1, y1 = frame
     ys, xs = torch.linspace(y0, y1, rows + 1), torch.linspace(x0, x1, cols + 1)
@@ -72,6 +72,13 @@ def whole_image(
     """One square grid over the stretched image (Gemma 3, SmolVLM, Idefics3)."""
     side = math.isqrt(count)
     return _single_view(side, side, count)
+
+
+def single_grid(
+    config: Any, processor: Any, size: tuple[int, int], inputs: Mapping[str, Any], count: int
+) -> Layout | None:
+    """One square grid over what the image processor keeps: all of the image, its middle, or it in a padded square."""
+    return _framed_view(math.isqrt(count), _kept_frame(processor, size), count)
 
 
 def merged_patches(
@@ -126,6 +133,7 @@ def any_res(config: Any, processor: Any, size: tuple[int, int], inputs: Mapping[
 
 SCHEMES: Mapping[str, Scheme] = {
     "whole image": whole_image,
+    "single grid": single_grid,
     "tiles": tiles,
     "merged patches": merged_patches,
     "any-res": any_res,
@@ -144,22 +152,46 @@ def _views(boxes: list[Tensor], numbers: list[int], count: int) -> Layout | None
     return Layout(torch.cat(boxes), view, torch.ones(count, dtype=torch.bool))
 
 
+def _kept_frame(processor: Any, size: tuple[int, int]) -> Frame:
+    """Say which frame of the image the image processor hands on (LLaVA's and CLIP's settings)."""
+    width, height = size
+    if getattr(processor, "do_pad", None):
+        return _centred(max(size) / width, max(size) / height)
+    shortest = getattr(processor.size, "shortest_edge", None)
+    if not (getattr(processor, "do_center_crop", None) and shortest):
+        return WHOLE_FRAME
+    scale = shortest / min(size)
+    return _centred(processor.crop_size["width"] / (width * scale), processor.crop_size["height"] / (height * scale))
+
+
+def _centred(across: float, down: float) -> Frame:
+    return ((1 - across) / 2, (1 - down) / 2, (1 + across) / 2, (1 + down) / 2)
+
+
+def _framed_view(side: int, frame: Frame, count: int) -> Layout | None:
+    """Lay a square grid over a frame; cells wholly outside the image see padding only."""
+    layout = _views([grid_boxes(side, side, frame)], [WHOLE_IMAGE], count)
+    if layout is not None:
+        layout.spatial[_empty(layout.boxes)] = False
+    return layout
+
+
 def _padded_view(side: int, size: tuple[int, int], count: int) -> Layout | None:
     """Lay a square grid over an image that was padded to a square, centred; the newline comes last."""
-    width, height = size
-    square = max(width, height)
-    across, down = square / width, square / height
-    frame = ((1 - across) / 2, (1 - down) / 2, (1 + across) / 2, (1 + down) / 2)
-    boxes = torch.cat([grid_boxes(side, side, frame), torch.tensor([[0.0, 0.0, 1.0, 1.0]])])
-    layout = _views([boxes], [WHOLE_IMAGE], count)
+    square = max(size)
+    grid = grid_boxes(side, side, _centred(square / size[0], square / size[1]))
+    layout = _views([torch.cat([grid, torch.tensor([WHOLE_FRAME])])], [WHOLE_IMAGE], count)
     if layout is not None:
-        empty = (boxes[:, 2] <= boxes[:, 0]) | (boxes[:, 3] <= boxes[:, 1])
-        layout.spatial[empty] = False
+        layout.spatial[_empty(layout.boxes)] = False
         layout.spatial[-1] = False
     return layout
 
 
-def _any_res_grid(config: Any, side: int, size: tuple[int, int]) -> tuple[int, int, tuple[float, float, float, float]]:
+def _empty(boxes: Float[Tensor, "visual 4"]) -> Bool[Tensor, " visual"]:
+    return (boxes[:, 2] <= boxes[:, 0]) | (boxes[:, 3] <= boxes[:, 1])
+
+
+def _any_res_grid(config: Any, side: int, size: tuple[int, int]) -> tuple[int, int, Frame]:
     """Count rows and columns of the any-res grid and say which frame of the image they span.
 
     The model un-pads in whole tokens, so that the grid reaches a little over the image on two sides.
@@ -183,7 +215,7 @@ def _any_res_grid(config: Any, side: int, size: tuple[int, int]) -> tuple[int, i
         cols -= (cols - content) // 2 * 2
         over = (cols / content, 1.0)
     rows, cols = _interpolated(config, side, rows, cols)
-    return rows, cols, ((1 - over[0]) / 2, (1 - over[1]) / 2, (1 + over[0]) / 2, (1 + over[1]) / 2)
+    return rows, cols, _centred(*over)
 
 
 def _interpolated(config: Any, side: int, rows: int, cols: int) -> tuple[int, int]:

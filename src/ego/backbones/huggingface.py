@@ -23,7 +23,7 @@ from ego.backbones.decoding import Transcript
 from ego.backbones.families import Family
 from ego.backbones.fingerprint import decoder_digest, fingerprint_of
 from ego.backbones.geometry import SCHEMES, grid_positions, merged_grid
-from ego.backbones.image_preparation import prepare_images
+from ego.backbones.image_preparation import prepare_images, require_limit
 from ego.backbones.prefix import PrefixState
 from ego.backbones.runner import Runner, anchor, encode
 from ego.errors import BackboneError, ContextBudgetError
@@ -68,7 +68,8 @@ class HuggingFaceBackbone:
         self._can = inspect_model(model)
         self.preparation = prepare_images(family, processor.image_processor, model.config, max_visual_tokens)
         self.chat = ChatFormat(processor, model.config)
-        sample, _ = encode(model, self.preparation(Image.new("RGB", PROBE_IMAGE)), self._can, anchor(model))
+        sample, tokens = encode(model, self.preparation(Image.new("RGB", PROBE_IMAGE)), self._can, anchor(model))
+        require_limit(len(tokens), max_visual_tokens, family)
         self._form = FeatureForm.of(sample)
         self._runner = Runner(model, self._can, self._form)
         self._probe = ProbeSwitch(model)

@@ -77,18 +77,21 @@ def prepare_images(family: Family, processor: Any, config: Any, limit: int | Non
         return ImagePreparation(processor, tokens=None)
     choose = family.limit if callable(family.limit) else LIMITS[family.limit]
     preparation: ImagePreparation = choose(processor, config, limit)
-    if limit is not None and preparation.tokens is not None and preparation.tokens > limit:
-        raise BackboneError(
-            f"max_visual_tokens={limit} is too low: an image takes {preparation.tokens} with {family.name}"
-        )
+    require_limit(preparation.tokens or 0, limit, family)
     return preparation
 
 
+def require_limit(tokens: int, limit: int | None, family: Family) -> None:
+    """Refuse a limit below what an image takes at least."""
+    if limit is not None and tokens > limit:
+        raise BackboneError(f"max_visual_tokens={limit} is too low: an image takes {tokens} with {family.name}")
+
+
 def fixed(processor: Any, config: Any, limit: int | None) -> ImagePreparation:
-    """Whole image only (Gemma 3, SmolVLM, Idefics3); the number of tokens is given by the architecture."""
+    """Whole image only (Gemma 3, SmolVLM, Idefics3, FastVLM); the number of tokens is given by the architecture."""
     processor.do_image_splitting = False
     processor.do_pan_and_scan = False
-    return ImagePreparation(processor, tokens=None if limit is None else _fixed_count(config))
+    return ImagePreparation(processor, tokens=None)
 
 
 def tiles(processor: Any, config: Any, limit: int | None) -> ImagePreparation:
@@ -134,13 +137,6 @@ LIMITS: Mapping[str, Limit] = {
     "any-res": any_res,
     "soft tokens": soft_tokens,
 }
-
-
-def _fixed_count(config: Any) -> int:
-    if hasattr(config, "mm_tokens_per_image"):
-        return int(config.mm_tokens_per_image)
-    side = config.vision_config.image_size // config.vision_config.patch_size
-    return int(side**2 // getattr(config, "scale_factor", 1) ** 2)
 
 
 def _plain(value: Any) -> Any:

@@ -1,19 +1,24 @@
 """Loading a processor without torchvision.
 
-`AutoProcessor` wants torchvision for the video half of most processors. Here the same processor class is put together
-from its tokenizer and its image processor, with an empty place where video and audio would be. Images always go through
-the Pillow backend, so that a memory does not depend on whether torchvision happens to be installed.
+`AutoProcessor` wants torchvision for the video half of most processors. Here the same processor class, the one that the
+checkpoint names, is put together from its tokenizer and its image processor, with an empty place where video and audio
+would be. Images always go through the Pillow backend, so that a memory does not depend on whether torchvision happens
+to be installed.
 """
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from transformers import AutoImageProcessor, AutoTokenizer
-from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
-from transformers.utils import PushToHubMixin
+from transformers.models.auto.processing_auto import PROCESSOR_MAPPING, processor_class_from_name
+from transformers.utils import PushToHubMixin, cached_file
 
 from ego.errors import BackboneError
+
+NAMING_FILES = ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
+"""Where a checkpoint may name the class of its processor, in the order in which transformers asks."""
 
 
 class EmptyPlace(PushToHubMixin):  # type: ignore[misc]  # the mixin makes a processor's to_dict() call ours
@@ -41,9 +46,7 @@ def load_processor(source: str | Path, config: Any, **hub: Any) -> Any:
     Raises:
         BackboneError: If transformers knows no processor for the model, or the checkpoint brings no chat template.
     """
-    if type(config) not in PROCESSOR_MAPPING:
-        raise BackboneError(f"transformers knows no processor for {config.model_type!r} models")
-    kind = _open_to_empty_places(PROCESSOR_MAPPING[type(config)])
+    kind = _open_to_empty_places(_processor_class(source, config, hub))
     parts = [_part(name, source, hub) for name in kind.get_attributes()]
     settings, _ = kind.get_processor_dict(source, **hub)
     processor = kind.from_args_and_dict(parts, settings)
@@ -52,6 +55,28 @@ def load_processor(source: str | Path, config: Any, **hub: Any) -> Any:
     if processor.chat_template is None:
         raise BackboneError(f"{source} brings no chat template; choose an instruction-tuned checkpoint")
     return processor
+
+
+def _processor_class(source: str | Path, config: Any, hub: dict[str, Any]) -> type:
+    """Take the class that the checkpoint names; else the one transformers lists for its kind of model."""
+    named = next((name for file in NAMING_FILES if (name := _named_class(file, source, hub))), None)
+    kind: type | None = processor_class_from_name(named) if named else None
+    if kind is None and type(config) in PROCESSOR_MAPPING:
+        kind = PROCESSOR_MAPPING[type(config)]
+    if kind is None:
+        raise BackboneError(
+            f"transformers knows no processor for {config.model_type!r} models, and the checkpoint names "
+            f"{named or 'none'} (processor_class in {NAMING_FILES[0]})"
+        )
+    return kind
+
+
+def _named_class(file: str, source: str | Path, hub: dict[str, Any]) -> str | None:
+    found = cached_file(source, file, revision=hub.get("revision"), _raise_exceptions_for_missing_entries=False)
+    if found is None:
+        return None
+    name = json.loads(Path(found).read_text(encoding="utf-8")).get("processor_class")
+    return name if isinstance(name, str) else None
 
 
 def _part(name: str, source: str | Path, hub: dict[str, Any]) -> Any:
