@@ -13,12 +13,16 @@ LONGEST_FUNCTION = 40
 
 # Lower rooms come first; a room imports from its own floor or from below. A name stands for its package, too.
 FLOORS = (
-    ("errors", "shapes"),
+    ("errors", "shapes", "limits"),
     (
         *("concept", "config", "visual_tokens", "memory", "prompt", "keywords", "attention", "layers", "memory_size"),
         *("selection", "regions", "similarity_filter"),
     ),
-    ("backbones.base", "media", "video", "atomic_file", "memory_file", "store", "library"),
+    (
+        "backbones.base",
+        *("regular_file", "media", "video"),
+        *("atomic_file", "memory_file", "store", "library"),
+    ),
     ("backbones",),
     ("describe", "introduction", "answer", "calibration", "explain", "scene", "chat"),
     ("personalizer",),
