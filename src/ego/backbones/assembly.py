@@ -78,6 +78,16 @@ class Tokens:
         return all(_same(mine, theirs) for mine, theirs in zip(ahead.features, other.features, strict=True))
 
 
+def joined(stretches: Sequence[Tokens]) -> Tokens:
+    """Put stretches one after another; each keeps its places."""
+    return Tokens(
+        torch.cat([tokens.ids for tokens in stretches]),
+        torch.cat([tokens.places for tokens in stretches], dim=1),
+        torch.cat([tokens.visual for tokens in stretches]),
+        tuple(block for tokens in stretches for block in tokens.features),
+    )
+
+
 def lay_out(chat: ChatTokens, parts: Sequence[Part], can: Capabilities, memory_positions: MemoryPositions) -> Tokens:
     """Give every token of a prompt its rotary position.
 

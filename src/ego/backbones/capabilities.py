@@ -8,6 +8,8 @@ from ego.errors import BackboneError
 
 TYPE_ARGUMENTS = ("token_type_ids", "mm_token_type_ids")
 FULL_ATTENTION = "full_attention"
+MASKED = ("sdpa",)
+"""Attention functions that take a mask of which token sees which; token types would be put over it (Gemma)."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Capabilities:
         feature_arguments: What `get_image_features` takes of the image processor's output.
         full_attention: Every decoder layer sees the whole context, so batches may be padded on the left. Windows and
             recurrent layers would count the padding.
+        branches: Several continuations may stand in one sequence, kept apart by a mask and by their own positions.
         attention_layers: Decoder layers with an attention map.
         layer_count: All decoder layers.
         dim: Width of the language model.
@@ -34,6 +37,7 @@ class Capabilities:
     position_argument: bool
     feature_arguments: tuple[str, ...]
     full_attention: bool
+    branches: bool
     attention_layers: tuple[int, ...]
     layer_count: int
     dim: int
@@ -50,13 +54,16 @@ def inspect_model(model: Any) -> Capabilities:
     _require_injection(model, arguments)
     text = model.config.get_text_config()
     multimodal = hasattr(model.base_model, "get_rope_index")
+    types = None if multimodal else next((name for name in TYPE_ARGUMENTS if name in arguments), None)
+    everything, positions = _sees_everything(text), "position_ids" in arguments
     return Capabilities(
         image_token=int(model.config.image_token_id),
         multimodal_positions=multimodal,
-        type_argument=None if multimodal else next((name for name in TYPE_ARGUMENTS if name in arguments), None),
-        position_argument="position_ids" in arguments,
+        type_argument=types,
+        position_argument=positions,
         feature_arguments=tuple(inspect.signature(model.base_model.get_image_features).parameters),
-        full_attention=_sees_everything(text),
+        full_attention=everything,
+        branches=everything and positions and types is None and text._attn_implementation in MASKED,
         attention_layers=tuple(sorted(attention_modules(model).values())),
         layer_count=int(text.num_hidden_layers),
         dim=int(text.hidden_size),

@@ -26,6 +26,7 @@ from ego.backbones.geometry import SCHEMES, grid_positions, merged_grid
 from ego.backbones.image_preparation import prepare_images, require_limit
 from ego.backbones.prefix import PrefixState
 from ego.backbones.runner import Runner, anchor, encode
+from ego.backbones.scoring import Scorer
 from ego.errors import BackboneError, ContextBudgetError
 from ego.prompt import Prompt, Text
 from ego.visual_tokens import VisualTokens
@@ -72,6 +73,7 @@ class HuggingFaceBackbone:
         require_limit(len(tokens), max_visual_tokens, family)
         self._form = FeatureForm.of(sample)
         self._runner = Runner(model, self._can, self._form)
+        self._scorer = Scorer(self._runner)
         self._probe = ProbeSwitch(model)
         self.card = self._describe(model_id)
         self.fingerprint = fingerprint_of(
@@ -160,7 +162,7 @@ class HuggingFaceBackbone:
             suffixes.append(tokens if past is None else tokens.between(len(past.tokens)))
         if not suffixes:
             raise BackboneError("next_token_logits needs at least one prompt")
-        return self._runner.last_logits(suffixes, past)
+        return self._scorer.last_logits(suffixes, past)
 
     def answer_logits(self, tokens: Tokens, answer: Sequence[int]) -> Float[Tensor, "token vocab"]:
         """Score each token of a given answer, with gradients in the visual tokens of the prompt."""

@@ -14,13 +14,11 @@ from torch import Tensor
 from ego.backbones.capabilities import TYPE_ARGUMENTS
 from ego.backbones.chat_format import PROBE_IMAGE
 from ego.backbones.huggingface import HuggingFaceBackbone
+from ego.backbones.tolerance import relative_difference, tolerance
 from ego.errors import SelfCheckError
 from ego.prompt import Prompt, introduction_prompt
 
 QUESTION = "What is this?"
-TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.3}
-"""Largest difference of logits that rounding may make, as a share of their standard deviation. Wrong positions moved
-them by 5-20 %, lost DeepStack features by 22 % (float32, random weights)."""
 
 
 def check(backbone: HuggingFaceBackbone) -> float:
@@ -41,8 +39,8 @@ def check(backbone: HuggingFaceBackbone) -> float:
         injected = backbone.next_token_logits([prompt])[0]
     except (TypeError, ValueError, RuntimeError, AttributeError, LookupError) as cause:
         raise _drift(backbone, f"the model refuses visual tokens put into its prompt ({cause})") from cause
-    difference = float((injected - plain).abs().max() / plain.std().clamp(min=1e-6))
-    if not difference <= TOLERANCE.get(backbone.dtype, TOLERANCE[torch.bfloat16]):
+    difference = relative_difference(injected, plain)
+    if not difference <= tolerance(backbone.dtype):
         raise _drift(backbone, f"logits of a plain image and of its own visual tokens differ by {difference:.0%}")
     return difference
 
