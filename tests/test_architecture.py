@@ -26,7 +26,7 @@ FLOORS = (
     ("backbones",),
     ("describe", "introduction", "answer", "calibration", "explain", "scene", "chat"),
     ("personalizer",),
-    ("cli", "demo", "bench", "evaluation"),
+    ("cli", "demo", "bench", "evaluation", "album"),
 )
 ABOVE_BACKBONES = 4  # floors from here on know the contract, never a family...
 LEAVES = 6  # ...except the leaves, which load one by name

@@ -48,6 +48,11 @@ def test_help_and_tables_are_light(arguments: list[str]) -> None:
     assert not modules_after(run_command(*arguments)) & HEAVY
 
 
+def test_an_album_is_searched_without_a_model() -> None:
+    from_index = "from ego.album.find import find\nfrom ego.album.index import AlbumIndex"
+    assert not modules_after(from_index) & HEAVY
+
+
 def test_public_names_resolve() -> None:
     for name in ego.__all__:
         assert getattr(ego, name) is not None

@@ -6,6 +6,7 @@ import typer
 
 import ego
 from ego.cli import bench, concepts
+from ego.cli.album import find, scan, watch
 from ego.cli.answers import ask, caption, chat, recognize
 from ego.cli.calibrate import calibrate, tune_threshold
 from ego.cli.demo import demo
@@ -26,6 +27,7 @@ HELP = (
 )
 
 MEASURING = "Fit and measure"
+ALBUM = "Whole albums"
 
 app = typer.Typer(
     name="ego",
@@ -58,6 +60,9 @@ app.command()(ask)
 app.command()(caption)
 app.command()(chat)
 app.command()(explain)
+app.command(rich_help_panel=ALBUM)(scan)
+app.command(rich_help_panel=ALBUM)(find)
+app.command(rich_help_panel=ALBUM)(watch)
 app.add_typer(concepts.app)
 app.command()(models)
 app.command()(demo)

@@ -1,0 +1,210 @@
+"""Scanning an album with the embedded model: new and changed files only, killed and resumed, problems left out."""
+
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from datetime import date
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from ego import Concept, ConceptStore, Ego
+from ego.album.files import list_pictures
+from ego.album.find import Question, counts, find
+from ego.album.index import AlbumIndex
+from ego.album.scan import Progress, scan
+from ego.backbones import load_backbone
+from ego.demo.pictures import shipped_pictures
+from ego.errors import InputError, StoreError, UnknownConceptError
+
+PICTURES = shipped_pictures().folder
+PATIENCE = 240.0  # seconds; importing torch on a busy machine takes its time
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library that knows Bo and a bag; tests work on copies of it."""
+    folder = tmp_path_factory.mktemp("made-once") / "library"
+    personal = Ego(load_backbone("mini"), ConceptStore(folder))
+    for name in ("Bo", "Zoe's bag"):
+        stem = "bo" if name == "Bo" else "zoes-bag"
+        personal.introduce(Concept(name, [PICTURES / f"{stem}-1.jpg"]))
+    return folder
+
+
+@pytest.fixture
+def personal(library: Path, tmp_path: Path) -> Ego:
+    return Ego(load_backbone("mini"), ConceptStore(shutil.copytree(library, tmp_path / "library")))
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    """Six scenes, two in a folder below; beside them what is no picture, and what a NAS leaves."""
+    folder = tmp_path / "album"
+    (folder / "below").mkdir(parents=True)
+    for number in range(1, 7):
+        shutil.copy(PICTURES / f"scene-0{number}.jpg", folder / "below" if number > 4 else folder)
+    (folder / "notes.txt").write_text("no picture")
+    (folder / "@eaDir").mkdir()
+    shutil.copy(PICTURES / "scene-01.jpg", folder / "@eaDir" / "preview.jpg")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff not much")
+    return folder
+
+
+def index_of(personal: Ego) -> AlbumIndex:
+    return AlbumIndex(personal.store.folder)
+
+
+def content(index: AlbumIndex) -> list[tuple[object, ...]]:
+    """Everything in the index but the bookkeeping of SQLite."""
+    return [
+        (entry.path, entry.kind, entry.taken, entry.problem, tuple(sorted(entry.finds.items())))
+        for entry in index.entries()
+    ]
+
+
+def test_pictures_are_listed_in_order_without_what_is_none(album: Path) -> None:
+    listing = list_pictures([album])
+    names = [Path(file.path).relative_to(album).as_posix() for file in listing.files]
+    assert names == [
+        "below/scene-05.jpg",
+        "below/scene-06.jpg",
+        "broken.jpg",
+        *(f"scene-0{n}.jpg" for n in range(1, 5)),
+    ]
+    assert not listing.unreadable
+    with pytest.raises(InputError, match="no folder"):
+        list_pictures([album / "scene-01.jpg"])
+
+
+def test_answers_are_those_of_recognize_and_problems_are_listed(personal: Ego, album: Path) -> None:
+    index = index_of(personal)
+    summary = scan(personal, index, [album])
+    assert (summary.looked, summary.unchanged, summary.gone) == (7, 0, 0)
+    assert [Path(path).name for path, _ in summary.problems] == ["broken.jpg"]
+    entries = {Path(entry.path).name: entry for entry in index.entries()}
+    assert "not an image" in entries["broken.jpg"].problem
+    names = index.names()
+    assert set(names.values()) == {"Bo", "Zoe's bag"}
+    for name in ("scene-01.jpg", "scene-05.jpg"):
+        told = personal.recognize(entries[name].path)
+        kept = {names[find.concept]: find.probability for find in entries[name].finds.values()}
+        assert kept == pytest.approx({one.name: one.probability for one in told.values()}, abs=1e-5)
+
+
+def test_only_new_and_changed_pictures_are_looked_at(personal: Ego, album: Path) -> None:
+    index = index_of(personal)
+    scan(personal, index, [album])
+    assert scan(personal, index, [album]).looked == 0
+    shutil.copy(PICTURES / "scene-07.jpg", album)
+    Image.new("RGB", (64, 64), "red").save(album / "scene-02.jpg")
+    (album / "scene-03.jpg").unlink()
+    summary = scan(personal, index, [album])
+    assert (summary.looked, summary.gone) == (2, 1)
+    assert {Path(entry.path).name for entry in index.entries()} >= {"scene-07.jpg", "scene-02.jpg"}
+    assert "scene-03.jpg" not in {Path(entry.path).name for entry in index.entries()}
+
+
+def test_a_folder_that_was_not_scanned_this_time_keeps_its_pictures(personal: Ego, album: Path) -> None:
+    index = index_of(personal)
+    scan(personal, index, [album])
+    assert scan(personal, index, [album / "below"]).gone == 0
+    assert len(content(index)) == 7
+
+
+def test_another_concept_means_another_look_and_a_new_name_does_too(personal: Ego, album: Path) -> None:
+    index = index_of(personal)
+    scan(personal, index, [album / "below"])
+    personal.introduce(Concept("Teapot", [PICTURES / "nanas-teapot-1.jpg"]))
+    assert scan(personal, index, [album / "below"]).looked == 2
+    personal.forget("Teapot")
+    scan(personal, index, [album / "below"])
+    assert set(index.names().values()) == {"Bo", "Zoe's bag"}
+    assert all(len(entry.finds) == 2 for entry in index.entries())
+
+
+class CutError(Exception):
+    """Stands for whatever ends a scan."""
+
+
+def test_a_scan_cut_off_anywhere_ends_as_an_unbroken_one(personal: Ego, album: Path, tmp_path: Path) -> None:
+    unbroken = AlbumIndex(tmp_path / "other")
+    scan(personal, unbroken, [album])
+
+    def cut(progress: Progress) -> None:
+        if progress.done == 2:
+            raise CutError
+
+    index = index_of(personal)
+    for _ in range(2):
+        with pytest.raises(CutError):
+            scan(personal, index, [album], on_progress=cut)
+    assert scan(personal, index, [album]).looked == 3
+    assert content(index) == content(unbroken)
+
+
+def test_a_killed_scan_goes_on_where_it_stood(personal: Ego, album: Path) -> None:
+    index = index_of(personal)
+    ego = [sys.executable, "-c", "from ego.cli import main; main()"]
+    command = [*ego, "scan", str(album), "--library", str(personal.store.folder)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + PATIENCE
+    while not (index.exists and _recorded(index.path)) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    summary = scan(personal, index, [album])
+    assert summary.looked + summary.unchanged == 7
+    assert len(content(index)) == 7
+
+
+def _recorded(path: Path) -> bool:
+    try:
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as base:
+            return bool(base.execute("select count(*) from pictures where asked != ''").fetchone()[0])
+    except sqlite3.Error:
+        return False
+
+
+def test_an_album_needs_a_concept(album: Path, tmp_path: Path) -> None:
+    personal = Ego(load_backbone("mini"), ConceptStore(tmp_path / "empty"))
+    with pytest.raises(InputError, match="introduce one"):
+        scan(personal, index_of(personal), [album])
+
+
+def test_a_damaged_index_is_said_to_be_one(personal: Ego, album: Path) -> None:
+    index = index_of(personal)
+    index.path.write_bytes(b"no database" * 100)
+    with pytest.raises(StoreError, match="remove it and scan again"):
+        scan(personal, index, [album])
+
+
+def test_the_index_is_for_its_owner_alone(personal: Ego, album: Path) -> None:
+    index = index_of(personal)
+    scan(personal, index, [album / "below"])
+    assert (index.path.stat().st_mode & 0o777) == 0o600
+
+
+def test_find_answers_who_with_whom_and_when(personal: Ego, album: Path) -> None:
+    index = index_of(personal)
+    with pytest.raises(InputError, match="ego scan"):
+        find(index, Question())
+    scan(personal, index, [album])
+    everything = find(index, Question(threshold=0.0))
+    assert len(everything) == 6
+    assert counts(everything) == {"Bo": 6, "Zoe's bag": 6}
+    some = find(index, Question(names=("bo",)))
+    scenes = [path for path in album.rglob("scene-*.jpg") if "@eaDir" not in path.parts]
+    assert {match.path for match in some} == {str(path) for path in scenes if personal.recognize(path)["Bo"].present}
+    both = find(index, Question(names=("Bo", "Zoe's bag")))
+    alone = find(index, Question(names=("Bo",), without=("Zoe's bag",)))
+    assert len(both) + len(alone) == len(some)
+    assert not find(index, Question(threshold=0.0, until=date(1999, 1, 1)))
+    assert len(find(index, Question(threshold=0.0, since=date(1999, 1, 1)))) == 6
+    assert not find(index, Question(names=("Bo",), thresholds={"Bo": 1.1}))
+    with pytest.raises(UnknownConceptError, match="did you mean 'Bo'"):
+        find(index, Question(names=("Boo",)))
