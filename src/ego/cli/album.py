@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +17,7 @@ from ego.cli.opening import open_personalizer
 from ego.cli.options import DeviceOption, FramesOption, JsonOption, LibraryOption, ModelOption
 from ego.cli.output import Output
 from ego.cli.settings import resolve
-from ego.errors import InputError
+from ego.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from ego.album import scan as scanning
@@ -27,6 +28,7 @@ FoldersArgument = Annotated[
     list[Path],
     typer.Argument(metavar="FOLDER", help="Folders of photos and clips, with all below.", show_default=False),
 ]
+EXTRA = ("lxml", "jinja2", "watchfiles")
 _OUT = "Hand on"
 _WHICH = "Which"
 
@@ -71,6 +73,7 @@ def watch(
     output = Output(as_json=as_json)
     settings = resolve(model, library, device)
     _require_folders(folders)
+    _require_extra()
     personal = open_personalizer(settings, output, video_frames=frames)
     from ego.album.index import AlbumIndex
     from ego.album.scan import scan as look
@@ -159,6 +162,8 @@ def find(
         threshold=settings.method.get("threshold", 0.5) if threshold is None else threshold,
     )
     naming = _naming(sidecars)
+    if gallery or naming:
+        _require_extra()
     matches = search(AlbumIndex(settings.library), question)
     if video_moments:
         matches = [match for match in matches if match.kind == "video"]
@@ -167,6 +172,12 @@ def find(
         _write_sidecars(output, settings.library, question, naming)
     output.result([asdict(match) for match in matches], *([_table(matches)] if matches else []))
     output.note(f"{len(matches)} pictures: {', '.join(f'{name} {number}' for name, number in counts(matches).items())}")
+
+
+def _require_extra() -> None:
+    """Say what to install before any work begins."""
+    if missing := [name for name in EXTRA if find_spec(name) is None]:
+        raise ConfigError(f"this needs {', '.join(missing)}; install them with: pip install 'ego-vlm[album]'")
 
 
 def _require_folders(folders: list[Path]) -> None:
