@@ -6,12 +6,13 @@ import typer
 
 import ego
 from ego.cli import bench, concepts
-from ego.cli.album import find, scan, watch
+from ego.cli.album import scan, watch
 from ego.cli.answers import ask, caption, chat, recognize
 from ego.cli.calibrate import calibrate, tune_threshold
 from ego.cli.demo import demo
 from ego.cli.evaluate import evaluate, report
 from ego.cli.explain import explain
+from ego.cli.find import find
 from ego.cli.introduce import introduce
 from ego.cli.models import models
 
