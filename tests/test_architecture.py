@@ -21,7 +21,7 @@ FLOORS = (
     (
         "backbones.base",
         *("regular_file", "media", "video"),
-        *("atomic_file", "memory_file", "store", "library"),
+        *("atomic_file", "memory_file", "memory_header", "memory_folder", "photo_files", "store", "library"),
     ),
     ("backbones",),
     ("describe", "introduction", "answer", "calibration", "explain", "scene", "chat"),

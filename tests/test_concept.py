@@ -34,7 +34,9 @@ def test_usable_names_stay_as_they_are(name: str) -> None:
     assert clean_name(name) == unicodedata.normalize("NFC", name)
 
 
-@pytest.mark.parametrize("name", ["", " ", "\n", "\t \u00a0", "\u200d", "\u200b\u200c", "\ufe0f"])
+@pytest.mark.parametrize(
+    "name", ["", " ", "\n", "\t \u00a0", "\u200d", "\u200b\u200c", "\ufe0f", "\u3164", "\u2800 \u115f", "\uffa0"]
+)
 def test_names_without_a_visible_character_are_refused(name: str) -> None:
     with pytest.raises(ConceptNameError, match="empty"):
         clean_name(name)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import random
 import re
 import struct
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ego import memory_file
-from ego.errors import ConfigError, DamagedMemoryError, MemoryFileError
+from ego.errors import ConfigError, DamagedMemoryError, InputError, MemoryFileError
 from ego.memory import ConceptMemory
 from ego.memory_file import dump, load
 from ego.visual_tokens import VisualTokens
@@ -121,8 +122,8 @@ def test_the_specification_names_every_field() -> None:
     )
     fields = [*header, *header["fingerprint"], *header["views"][0], *memory_file._LAYOUT]
     assert [field for field in fields if f"| `{field}` |" not in specification] == []
-    assert f"{memory_file.LARGEST_FILE:,}" in specification
-    assert f"{memory_file.LARGEST_HEADER:,}" in specification
+    assert f"{memory_file.MEMORY_BYTES:,}" in specification
+    assert f"{memory_file.MEMORY_HEADER_BYTES:,}" in specification
 
 
 @pytest.mark.parametrize("stored_type", ["bfloat16", "float16", "float32"])
@@ -202,9 +203,17 @@ def test_the_error_names_the_file(tmp_path: Path) -> None:
     assert str(path) in refused(str(path))
 
 
-def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        load(tmp_path / "no.ego")
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.ego")  # would be waited for without end
+    for path, words in [
+        (tmp_path / "no.ego", "there is no file"),
+        (tmp_path, "is a folder"),
+        (tmp_path / "pipe.ego", "not a regular file"),
+        (Path("/dev/zero"), "not a regular file"),
+        (f"{tmp_path}/a\0b.ego", "cannot be opened"),
+    ]:
+        with pytest.raises(InputError, match=words):
+            load(path)
 
 
 def test_a_newer_version_asks_to_upgrade() -> None:
@@ -235,6 +244,11 @@ def test_a_newer_version_asks_to_upgrade() -> None:
         (lambda header: header["views"][0].update(kept=[-1, 1]), "outside the image"),
         (lambda header: header["views"][0].update(boxes=[[0, 0, 1, 1]]), "not one for each of 4"),
         (lambda header: header["views"][0].update(importance=[1.0]), "not one for each of 4"),
+        (lambda header: header["views"][0].update(importance=[]), "not one for each of 4"),
+        (lambda header: header["views"][0].update(boxes=[[0, 0, 1e300, 1]] * 4), "not in fractions"),
+        (lambda header: header.update(version=True), "not that of a memory file"),
+        (lambda header: header.update(version=1.0), "not that of a memory file"),
+        (lambda header: header.update(more="metadata"), "unexpected value at 'more'"),
     ],
 )
 def test_contradictions_are_refused(change: Callable[[dict], object], words: str) -> None:
@@ -296,16 +310,25 @@ def test_deep_nesting_is_refused(text: str) -> None:
     assert "header" in refused(lying(GOOD, DATA, header))
 
 
+def test_more_metadata_than_the_specification_allows_is_refused() -> None:
+    good = dump(memory_of("cup"))
+    outer = json.loads(good[8 : 8 + int.from_bytes(good[:8], "little")])
+    outer["__metadata__"]["more"] = "x"
+    text = json.dumps(outer).encode()
+    assert "does not begin like a memory file" in refused(signed(len(text).to_bytes(8, "little") + text + DATA))
+
+
 def test_a_header_length_out_of_bounds_is_refused() -> None:
-    for length in (2**25 + 1, 2**63, 2**64 - 1):
-        assert "its header is larger than 33,554,432 bytes" in refused(length.to_bytes(8, "little") + b"{}")
+    for length in (2**24 + 1, 2**63, 2**64 - 1):
+        assert "its header is larger than 16,777,216 bytes" in refused(length.to_bytes(8, "little") + b"{}")
 
 
 def test_a_file_too_large_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "large.ego"
     with path.open("wb") as file:
-        file.truncate(2**30 + 1)  # a hole: takes no room on disk
-    assert "it is larger than 1,073,741,824 bytes" in refused(path)
+        file.truncate(2**28 + 1)  # a hole: takes no room on disk
+    with pytest.raises(InputError, match="at most 268,435,456 are read"):
+        load(path)
 
 
 @given(st.binary(max_size=300))
@@ -357,6 +380,6 @@ def test_what_could_not_be_read_back_is_not_written(memory: ConceptMemory) -> No
 
 
 def test_a_memory_too_large_to_be_read_back_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory_file, "LARGEST_HEADER", 100)
+    monkeypatch.setattr(memory_file, "MEMORY_HEADER_BYTES", 100)
     with pytest.raises(MemoryFileError, match="too large to be stored; give fewer"):
         dump(memory_of("cup"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-import ego.store
+import ego.memory_folder
 from ego.errors import (
     ConceptNameError,
     DamagedMemoryError,
@@ -272,9 +272,9 @@ def test_import_refuses_what_is_no_memory(store: ConceptStore, tmp_path: Path) -
     (tmp_path / "a.ego").write_bytes(b"Dear Bo, ...")
     with pytest.raises(DamagedMemoryError, match=r"a\.ego is damaged"):
         store.import_file(tmp_path / "a.ego")
-    with pytest.raises(InputError, match="cannot be opened"):
+    with pytest.raises(InputError, match="there is no file"):
         store.import_file(tmp_path / "no.ego")
-    with pytest.raises(InputError, match="cannot be opened"):
+    with pytest.raises(InputError, match="is a folder"):
         store.import_file(tmp_path)
     assert store.names() == ()
 
@@ -315,7 +315,7 @@ def test_a_file_that_vanishes_while_it_is_read(store: ConceptStore, monkeypatch:
         vanishing.unlink()
         return really_load(path)
 
-    really_load = ego.store.load
-    monkeypatch.setattr(ego.store, "load", load_late)
+    really_load = ego.memory_folder.load
+    monkeypatch.setattr(ego.memory_folder, "load", load_late)
     found = store.load_all()
     assert (found.memories, found.skipped) == ((), ())

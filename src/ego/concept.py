@@ -97,7 +97,7 @@ def clean_name(name: str) -> str:
             overrides.
     """
     cleaned = unicodedata.normalize("NFC", name).strip()
-    if not any(unicodedata.category(character)[0] in "LNPS" or _unknown(character) for character in cleaned):
+    if not any(_visible(character) for character in cleaned):
         raise ConceptNameError("the name is empty; give the concept a name such as 'Bo'")
     if len(cleaned) > LONGEST_NAME:
         raise ConceptNameError(f"the name has {len(cleaned)} characters; at most {LONGEST_NAME} are allowed")
@@ -114,6 +114,12 @@ def name_key(name: str) -> str:
         ConceptNameError: If it is no usable name.
     """
     return unicodedata.normalize("NFC", clean_name(name).casefold())
+
+
+def _visible(character: str) -> bool:
+    """Tell letters, digits and signs from blanks, some of which Unicode counts among letters and signs."""
+    drawn = unicodedata.category(character)[0] in "LNPS" or _unknown(character)
+    return drawn and character not in "\u115f\u1160\u2800\u3164\uffa0"
 
 
 def _breaks_a_prompt(character: str) -> bool:

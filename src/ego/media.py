@@ -75,10 +75,11 @@ def read_image(source: ImageSource) -> LoadedImage:
 
 def thumbnail(picture: Image.Image) -> bytes:
     """Make a small JPEG of a picture, at most 128 pixels a side; no metadata goes into it."""
-    small = picture.copy()
+    small = picture.convert("RGB")
     small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    bare = Image.frombytes("RGB", small.size, small.tobytes())  # pixels only: comments and the like travel with `info`
     buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=85, exif=b"")
+    bare.save(buffer, "JPEG", quality=85)
     return buffer.getvalue()
 
 

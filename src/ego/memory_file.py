@@ -10,29 +10,27 @@ from datetime import datetime
 from itertools import chain
 from math import isfinite
 from os import PathLike
-from pathlib import Path
-from typing import Literal
 
-import pydantic_core
 import safetensors.torch
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from torch import Tensor
 
 from ego.concept import clean_name
 from ego.config import StoredType
-from ego.errors import ConceptNameError, ConfigError, DamagedMemoryError, MemoryFileError
-from ego.memory import ConceptMemory, Fingerprint, ViewRecord
+from ego.errors import ConceptNameError, ConfigError, DamagedMemoryError, InputError, MemoryFileError
+from ego.limits import MEMORY_BYTES, MEMORY_HEADER_BYTES
+from ego.memory import ConceptMemory, ViewRecord
+from ego.memory_header import UNSIGNED, AnyVersion, MemoryHeader, OuterHeader
+from ego.regular_file import open_regular
 from ego.visual_tokens import VisualTokens
 
 VERSION = 1
 SUFFIX = ".ego"
-LARGEST_FILE = 2**30  # bytes; a thousand times a usual memory
-LARGEST_HEADER = 2**25  # bytes of JSON; parsed, it takes some twenty times as much
-HEADER_KEY = "ego"  # the one entry of the safetensors metadata: several would come in random order
+HEADER_KEY = "ego"
+FARTHEST_EDGE = 2.0  # of a box, in fractions of the image; padding and rounding put edges a little outside
 _LENGTH_BYTES = 8  # of the safetensors header, little-endian, at the start of the file
-_UNSIGNED = "0" * 64  # stands in the place of the checksum while it is computed
 _CHECKSUM = re.compile(rb'\\"sha256\\":\\"([0-9a-f]{64})\\"')
 _ROW_TYPES = frozenset({torch.bfloat16, torch.float16, torch.float32})
 _LAYOUT = {  # tensor -> its types and axes; a word is a size that all tensors share
@@ -45,30 +43,6 @@ _LAYOUT = {  # tensor -> its types and axes; a word is a size that all tensors s
     "thumbnail": ({torch.uint8}, ("bytes",)),
 }
 _ALWAYS = {"rows", "view", "spatial"}
-
-
-class _Header(BaseModel):
-    """The JSON header; field order is file order."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format: Literal["ego-memory"] = "ego-memory"
-    version: Literal[1] = 1
-    sha256: str = _UNSIGNED
-    name: str
-    category: str
-    notes: str
-    created: str
-    grid: tuple[int, int] | None
-    fingerprint: Fingerprint
-    views: tuple[ViewRecord, ...]
-
-
-class _Version(BaseModel):
-    """The part of the header that every version has."""
-
-    format: Literal["ego-memory"]
-    version: int
 
 
 def dump(memory: ConceptMemory, stored_type: StoredType | None = None) -> bytes:
@@ -87,9 +61,9 @@ def dump(memory: ConceptMemory, stored_type: StoredType | None = None) -> bytes:
     if problem:
         raise MemoryFileError(f"the memory of {memory.name!r} cannot be stored: {problem}")
     blob = safetensors.torch.save(tensors, {HEADER_KEY: header.model_dump_json()})
-    if int.from_bytes(blob[:_LENGTH_BYTES], "little") > LARGEST_HEADER or len(blob) > LARGEST_FILE:
+    if int.from_bytes(blob[:_LENGTH_BYTES], "little") > MEMORY_HEADER_BYTES or len(blob) > MEMORY_BYTES:
         raise MemoryFileError(f"the memory of {memory.name!r} is too large to be stored; give fewer reference images")
-    return blob.replace(_UNSIGNED.encode(), hashlib.sha256(blob).hexdigest().encode(), 1)
+    return blob.replace(UNSIGNED.encode(), hashlib.sha256(blob).hexdigest().encode(), 1)
 
 
 def load(source: bytes | str | PathLike[str]) -> ConceptMemory:
@@ -97,10 +71,10 @@ def load(source: bytes | str | PathLike[str]) -> ConceptMemory:
 
     Raises:
         DamagedMemoryError: If it is no memory file, altered, truncated, of a newer version, or contradicts itself.
-        OSError: If the file cannot be opened.
+        InputError: If the file cannot be opened, is empty or too large, or is no regular file.
     """
     label = "the memory" if isinstance(source, bytes) else str(source)
-    blob = source if isinstance(source, bytes) else _read(Path(source), label)
+    blob = source if isinstance(source, bytes) else _read(source)
     header = _checked_header(blob, label)
     try:
         tensors = safetensors.torch.load(blob)
@@ -112,24 +86,23 @@ def load(source: bytes | str | PathLike[str]) -> ConceptMemory:
     return _memory(header, tensors)
 
 
-def _read(path: Path, label: str) -> bytes:
-    if path.stat().st_size > LARGEST_FILE:
-        raise _damaged(label, f"it is larger than {LARGEST_FILE:,} bytes")
-    return path.read_bytes()
+def _read(path: str | PathLike[str]) -> bytes:
+    with open_regular(path, largest=MEMORY_BYTES, refuse=InputError) as file:
+        return file.read(MEMORY_BYTES)  # not more, if it grows meanwhile
 
 
 def _damaged(label: str, reason: str) -> DamagedMemoryError:
     return DamagedMemoryError(f"{label} is damaged: {reason}; restore it from a copy, or introduce the concept again")
 
 
-def _checked_header(blob: bytes, label: str) -> _Header:
+def _checked_header(blob: bytes, label: str) -> MemoryHeader:
     """Read the JSON header of a file whose version and checksum are right."""
     text = _header_text(blob, label)
     _require_version(text, label)
     if _checksum_written(blob) != _checksum_computed(blob):
         raise _damaged(label, "its checksum does not match its content")
     try:
-        return _Header.model_validate_json(text)
+        return MemoryHeader.model_validate_json(text)
     except ValidationError as error:
         place = ".".join(map(str, error.errors()[0]["loc"]))
         raise _damaged(label, f"its header has an unexpected value at {place!r}") from error
@@ -137,18 +110,18 @@ def _checked_header(blob: bytes, label: str) -> _Header:
 
 def _header_text(blob: bytes, label: str) -> str:
     length = int.from_bytes(blob[:_LENGTH_BYTES], "little")
-    if length > LARGEST_HEADER:
-        raise _damaged(label, f"its header is larger than {LARGEST_HEADER:,} bytes, or it is no memory file")
+    if length > MEMORY_HEADER_BYTES:
+        raise _damaged(label, f"its header is larger than {MEMORY_HEADER_BYTES:,} bytes, or it is no memory file")
     try:
-        outer = pydantic_core.from_json(blob[_LENGTH_BYTES : _LENGTH_BYTES + length])
-        return str(outer["__metadata__"][HEADER_KEY])
-    except (ValueError, KeyError, TypeError) as error:
+        outer = OuterHeader.model_validate_json(blob[_LENGTH_BYTES : _LENGTH_BYTES + length])
+    except ValidationError as error:
         raise _damaged(label, "it does not begin like a memory file") from error
+    return outer.metadata.ego
 
 
 def _require_version(text: str, label: str) -> None:
     try:
-        version = _Version.model_validate_json(text).version
+        version = AnyVersion.model_validate_json(text).version
     except ValidationError as error:
         raise _damaged(label, "its header is not that of a memory file") from error
     if version > VERSION:
@@ -163,13 +136,17 @@ def _checksum_written(blob: bytes) -> str:
 
 
 def _checksum_computed(blob: bytes) -> str:
-    """Hash the whole file with zeros in the place of the checksum."""
-    written = _checksum_written(blob)
-    return hashlib.sha256(blob.replace(written.encode(), _UNSIGNED.encode(), 1)).hexdigest()
+    """Hash the whole file with zeros in the place of the checksum, without a copy of it."""
+    found = _CHECKSUM.search(blob)
+    start, end = found.span(1) if found else (0, 0)
+    digest = hashlib.sha256(memoryview(blob)[:start])
+    digest.update(UNSIGNED.encode() if found else b"")
+    digest.update(memoryview(blob)[end:])
+    return digest.hexdigest()
 
 
-def _header(memory: ConceptMemory) -> _Header:
-    return _Header(
+def _header(memory: ConceptMemory) -> MemoryHeader:
+    return MemoryHeader(
         name=memory.name,
         category=memory.category,
         notes=memory.notes,
@@ -192,7 +169,9 @@ def _converted(memory: ConceptMemory, stored_type: StoredType | None) -> Concept
 
 
 def _finite(*tensors: Tensor) -> bool:
-    return all(bool(tensor.isfinite().all()) for tensor in tensors)
+    """Look at a million numbers at a time: `isfinite` makes copies of what it looks at."""
+    pieces = chain.from_iterable(torch.split(tensor.reshape(-1), 2**20) for tensor in tensors)
+    return all(bool(piece.isfinite().all()) for piece in pieces)
 
 
 def _tensors(memory: ConceptMemory) -> dict[str, Tensor]:
@@ -210,7 +189,7 @@ def _tensors(memory: ConceptMemory) -> dict[str, Tensor]:
     return {name: tensor.cpu().contiguous() for name, tensor in named.items() if tensor is not None}
 
 
-def _memory(header: _Header, tensors: dict[str, Tensor]) -> ConceptMemory:
+def _memory(header: MemoryHeader, tensors: dict[str, Tensor]) -> ConceptMemory:
     """Put header and tensors, known to fit, together."""
     rows, thumbnail = tensors["rows"], tensors.get("thumbnail")
     tokens = VisualTokens(
@@ -234,7 +213,7 @@ def _memory(header: _Header, tensors: dict[str, Tensor]) -> ConceptMemory:
     )
 
 
-def _contradiction(header: _Header, tensors: dict[str, Tensor]) -> str:
+def _contradiction(header: MemoryHeader, tensors: dict[str, Tensor]) -> str:
     """Say what does not fit together; empty if everything does."""
     problem = _tensor_problem(tensors, header.fingerprint.dim) or _text_problem(header)
     if problem:
@@ -261,7 +240,7 @@ def _tensor_problem(tensors: dict[str, Tensor], dim: int) -> str:
     return ""
 
 
-def _text_problem(header: _Header) -> str:
+def _text_problem(header: MemoryHeader) -> str:
     try:
         if clean_name(header.name) != header.name:
             return f"its name {header.name!r} is not in normal form"
@@ -273,10 +252,12 @@ def _text_problem(header: _Header) -> str:
 
 
 def _view_problem(view: ViewRecord) -> str:
-    known = {0, view.candidates}
     if not all(0 <= position < view.candidates for position in view.kept):
         return "a kept position lies outside the image"
-    if len(view.boxes) not in known or len(view.importance) not in known:
+    if len(view.boxes) not in (0, view.candidates) or len(view.importance) != view.candidates:
         return f"boxes or importances are not one for each of {view.candidates} visual tokens"
-    numbers = (*view.importance, *chain(*view.boxes), view.seconds, view.area_percent or 0.0)
-    return "" if all(map(isfinite, numbers)) else "a number of a view is not finite"
+    if not all(map(isfinite, chain(view.importance, (view.seconds, view.area_percent or 0.0)))):
+        return "a number of a view is not finite"
+    if not all(abs(edge) <= FARTHEST_EDGE for edge in chain.from_iterable(view.boxes)):
+        return "a box is not in fractions of the image"
+    return ""

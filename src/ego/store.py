@@ -8,33 +8,30 @@ become paths.
 import difflib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from os import PathLike
 from pathlib import Path
-from typing import TypeAlias
 
 from filelock import FileLock, Timeout
 
-from ego.atomic_file import clear_unfinished, remove_file, write_file
+from ego.atomic_file import OWN_FILE, NotReplacedError, clear_unfinished, make_folder, remove_file, write_file
 from ego.concept import clean_name, name_key
 from ego.config import StoredType
 from ego.errors import (
     DuplicateConceptError,
     ForeignMemoryError,
     InputError,
-    MemoryFileError,
     StoreError,
     UnknownConceptError,
 )
 from ego.memory import ConceptMemory, Fingerprint
 from ego.memory_file import SUFFIX, dump, load
+from ego.memory_folder import MemoryFolder
 
 LOCK_SECONDS = 30.0  # longest wait for another process
 _LOCK = ".lock"
-_Stamp: TypeAlias = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ class ConceptStore:
 
     def __init__(self, folder: str | PathLike[str]) -> None:
         self.folder = Path(folder)
-        self._loaded: dict[Path, tuple[_Stamp, ConceptMemory]] = {}
+        self._files = MemoryFolder(self.folder)
         with _reporting(self.folder):
             if self.folder.exists() and not self.folder.is_dir():
                 raise StoreError(f"{self.folder} is a file; give a folder for the memories")
@@ -165,27 +162,39 @@ class ConceptStore:
                 self.require_free(new_name)
             write_file(path, dump(memory.renamed(clean_name(new_name))))
 
-    def remove(self, name: str) -> None:
-        """Forget a concept for good.
+    def remove(self, *names: str) -> tuple[str, ...]:
+        """Forget concepts for good; all must be known before the first one goes.
+
+        Args:
+            names: Concepts, or names of files that cannot be used, as `load_all` gives them.
+
+        Returns:
+            What was removed, each once.
 
         Raises:
-            UnknownConceptError: If there is none of that name.
+            UnknownConceptError: If there is none of such a name.
         """
         with self._changing():
-            remove_file(self._known(name)[0])
+            removed = self._to_remove(names)
+            for path in removed:
+                remove_file(path)
+        return tuple(removed.values())
 
     def export(self, name: str, path: str | PathLike[str], *, replace: bool = False) -> None:
         """Write a concept to a file of its own, to keep or to pass on.
 
         Raises:
             UnknownConceptError: If there is none of that name.
-            InputError: If the file exists and `replace` is off, or is a folder.
+            InputError: If the file exists and `replace` is off, or is no regular file.
         """
         blob, target = dump(self.get(name)), Path(path)
         with _reporting(target):
-            if target.is_dir() or (target.exists() and not replace):
-                raise InputError(f"{target} exists already; give another file name, or ask to replace it")
-            write_file(target, blob)
+            if target.is_dir() or (os.path.lexists(target) and not replace):
+                raise InputError(f"{target} exists already; give another file name, or ask to replace it (--replace)")
+            try:
+                write_file(target, blob)
+            except NotReplacedError as error:
+                raise InputError(f"{target} is not replaced: {error.strerror}; give another file name") from error
 
     def import_file(self, path: str | PathLike[str], name: str | None = None, *, replace: bool = False) -> str:
         """Take in a file that `export` wrote, under its own name or another one.
@@ -194,14 +203,11 @@ class ConceptStore:
             The name it has now.
 
         Raises:
-            InputError: If the file cannot be opened.
+            InputError: If the file cannot be opened, or is no regular file.
             DamagedMemoryError: If it is not a usable memory file.
             DuplicateConceptError: If the name is taken and `replace` is off.
         """
-        try:
-            memory = load(path)
-        except OSError as error:
-            raise InputError(f"{path} cannot be opened ({error.strerror}); check the path") from error
+        memory = load(path)
         memory = memory.renamed(clean_name(name or memory.name))
         self.add(memory, replace=replace)
         return memory.name
@@ -216,42 +222,29 @@ class ConceptStore:
             raise UnknownConceptError(f"no concept is called {name!r}; {_known_names(name, self.names())}")
         return found
 
+    def _to_remove(self, names: Sequence[str]) -> dict[Path, str]:
+        """Find the files that names stand for."""
+        skipped = self._scan()[1]
+        unusable = {path.name: path for path in skipped}
+        found: dict[Path, str] = {}
+        for name in names:
+            if name in unusable:
+                found[unusable[name]] = name
+            else:
+                path, memory = self._known(name)
+                found[path] = memory.name
+        return found
+
     def _scan(self) -> tuple[dict[Path, ConceptMemory], dict[Path, str]]:
-        """Load every file: usable memories in stable order, and why the others are not."""
-        loaded: dict[Path, tuple[_Stamp, ConceptMemory]] = {}
-        skipped: dict[Path, str] = {}
-        for path in self._files():
-            try:
-                loaded[path] = self._load(path)
-            except FileNotFoundError:  # removed by another process since it was listed
-                continue
-            except (MemoryFileError, OSError) as error:
-                skipped[path] = str(error)
-        self._loaded = loaded
-        return _one_of_each_name({path: memory for path, (_, memory) in loaded.items()}, skipped)
-
-    def _files(self) -> list[Path]:
         with _reporting(self.folder):
-            if not self.folder.exists():
-                return []
-            return [
-                Path(entry)
-                for entry in os.scandir(self.folder)
-                if entry.name.endswith(SUFFIX) and not entry.name.startswith(".") and entry.is_file()
-            ]
-
-    def _load(self, path: Path) -> tuple[_Stamp, ConceptMemory]:
-        status = path.stat()
-        stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
-        known = self._loaded.get(path)
-        return known if known and known[0] == stamp else (stamp, load(path))
+            return self._files.scan()
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """Keep other writers out, and clear away what a killed one left behind."""
         with _reporting(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.folder / _LOCK, timeout=LOCK_SECONDS):
+            make_folder(self.folder)
+            with FileLock(self.folder / _LOCK, timeout=LOCK_SECONDS, mode=OWN_FILE):
                 clear_unfinished(self.folder)
                 yield
 
@@ -265,19 +258,6 @@ def _refusal(memory: ConceptMemory, fingerprint: Fingerprint | None) -> str:
     return ""
 
 
-def _one_of_each_name(
-    loaded: dict[Path, ConceptMemory], skipped: dict[Path, str]
-) -> tuple[dict[Path, ConceptMemory], dict[Path, str]]:
-    """Bring memories into stable order; of two with one name, which only copied files can be, the first counts."""
-    chosen: dict[str, Path] = {}
-    order = {path: (datetime.fromisoformat(memory.created), memory.name, path) for path, memory in loaded.items()}
-    for path in sorted(loaded, key=order.__getitem__):
-        first = chosen.setdefault(name_key(loaded[path].name), path)
-        if first != path:
-            skipped[path] = f"a second memory of {loaded[path].name!r}, the first is {first.name}; delete one of them"
-    return {path: loaded[path] for path in chosen.values()}, skipped
-
-
 def _known_names(wanted: str, names: tuple[str, ...]) -> str:
     similar = difflib.get_close_matches(wanted, names, n=1)
     if similar:
@@ -287,6 +267,7 @@ def _known_names(wanted: str, names: tuple[str, ...]) -> str:
 
 @contextmanager
 def _reporting(place: Path) -> Iterator[None]:
+    """Turn what the system refuses into a StoreError."""
     try:
         yield
     except Timeout as error:
