@@ -24,7 +24,7 @@ FLOORS = (
         *("atomic_file", "memory_file", "memory_header", "memory_folder", "photo_files", "store", "library"),
     ),
     ("backbones",),
-    ("describe", "introduction", "answer", "calibration", "explain", "scene", "chat"),
+    ("describe", "introduction", "answer", "answer_correction", "calibration", "explain", "scene", "chat"),
     ("personalizer",),
     ("cli", "demo", "bench", "evaluation", "album"),
 )

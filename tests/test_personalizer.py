@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from ego import Concept, ConceptStore, Ego, EgoConfig, Region, heatmap
-from ego.answer import NO_WORDS, YES_WORDS, yes_probability
+from ego.answer import NO_WORDS, YES_WORDS, yes_margin
 from ego.backbones import load_backbone
 from ego.backbones.base import Backbone
 from ego.errors import (
@@ -62,7 +62,7 @@ def test_the_batched_pass_says_the_same_as_single_questions_in_one_forward(
         for name in ("Bo", "Ada")
     ]
     yes, no = (personal.backbone.word_ids(words) for words in (YES_WORDS, NO_WORDS))
-    alone = [yes_probability(scores, yes, no).item() for scores in logits]
+    alone = [yes_margin(scores, yes, no).sigmoid().item() for scores in logits]
     personal.recognize(picture(seed=8))  # the first time, one question is tried alone
     model, batches = personal.backbone.model, []
     forward = model.forward

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ego.answer_correction import saved_correction
 from ego.backbones.base import Backbone, Prefix
 from ego.memory import ConceptMemory
 from ego.prompt import Prompt, query_prompt, recognition_question
@@ -25,7 +25,7 @@ class Recognition:
     Attributes:
         name: The concept.
         present: probability >= threshold.
-        probability: P(yes) / (P(yes) + P(no)) of the first answer token.
+        probability: P(yes) / (P(yes) + P(no)) of the first answer token, corrected where a correction was fitted.
         threshold: What `present` was decided with.
         said: The likeliest first token, read as text; "other" is an unparsable answer, "not asked" marks a concept that
             the similarity filter left out (probability 0).
@@ -74,7 +74,7 @@ def recognize_all(
     prompts = [query_prompt(memories, images, recognition_question(name)) for name in names]
     logits = backbone.next_token_logits(prompts, prefix=prefix)
     yes, no = backbone.word_ids(YES_WORDS), backbone.word_ids(NO_WORDS)
-    probabilities = yes_probability(logits, yes, no).tolist()
+    probabilities = yes_probabilities(backbone, logits).tolist()
     said = [_read(token, yes, no) for token in logits.argmax(-1).tolist()]
     return {
         name: Recognition(name, probability >= threshold, probability, threshold, word)
@@ -87,13 +87,17 @@ def not_asked(name: str, threshold: float) -> Recognition:
     return Recognition(name, present=False, probability=0.0, threshold=threshold, said="not asked")
 
 
-def yes_probability(
+def yes_probabilities(backbone: Backbone, logits: Float[Tensor, "prompt vocab"]) -> Float[Tensor, " prompt"]:
+    """P(yes) / (P(yes) + P(no)) of the first answer token, with the model's own correction if it has one."""
+    margin = yes_margin(logits, backbone.word_ids(YES_WORDS), backbone.word_ids(NO_WORDS))
+    return saved_correction(backbone.fingerprint, backbone.card.decoder).probability(margin)
+
+
+def yes_margin(
     logits: Float[Tensor, "prompt vocab"], yes: Sequence[int], no: Sequence[int]
 ) -> Float[Tensor, " prompt"]:
-    """P(yes) / (P(yes) + P(no)) of the first answer token; each word counts with all its spellings."""
-    for_yes = logits[:, list(yes)].logsumexp(-1)
-    for_no = logits[:, list(no)].logsumexp(-1)
-    return torch.sigmoid(for_yes - for_no)
+    """Log-odds of yes against no of the first answer token; each word counts with all its spellings."""
+    return logits[:, list(yes)].logsumexp(-1) - logits[:, list(no)].logsumexp(-1)
 
 
 def answer(

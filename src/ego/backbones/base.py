@@ -30,6 +30,8 @@ class ModelCard:
         has_geometry: Whether visual tokens carry boxes (heat-map, spatial order and calibration need them).
         has_deepstack: Whether visual tokens carry DeepStack levels.
         decoder: Digest of the language model's weights: layers and answers depend on it, memories do not.
+        concepts_per_prompt: Most concepts that the model tells apart in one prompt; longer lists are asked in blocks.
+            None: no limit is known. A checkpoint says it in its `config.json` ("ego_concepts_per_prompt").
     """
 
     model_id: str
@@ -41,6 +43,7 @@ class ModelCard:
     has_geometry: bool
     has_deepstack: bool
     decoder: str
+    concepts_per_prompt: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ from ego.errors import BackboneError
 
 TYPE_ARGUMENTS = ("token_type_ids", "mm_token_type_ids")
 FULL_ATTENTION = "full_attention"
+CONCEPTS_PER_PROMPT = "ego_concepts_per_prompt"
 MASKED = ("sdpa",)
 """Attention functions that take a mask of which token sees which; token types would be put over it (Gemma)."""
 
@@ -29,6 +30,7 @@ class Capabilities:
         layer_count: All decoder layers.
         dim: Width of the language model.
         context_length: Longest prompt, tokens.
+        concepts_per_prompt: Most concepts that the model tells apart in one prompt, if its `config.json` says so.
     """
 
     image_token: int
@@ -42,6 +44,7 @@ class Capabilities:
     layer_count: int
     dim: int
     context_length: int
+    concepts_per_prompt: int | None
 
 
 def inspect_model(model: Any) -> Capabilities:
@@ -68,7 +71,15 @@ def inspect_model(model: Any) -> Capabilities:
         layer_count=int(text.num_hidden_layers),
         dim=int(text.hidden_size),
         context_length=int(text.max_position_embeddings),
+        concepts_per_prompt=_concepts_per_prompt(model.config),
     )
+
+
+def _concepts_per_prompt(config: Any) -> int | None:
+    told = getattr(config, CONCEPTS_PER_PROMPT, None)
+    if told is None or (isinstance(told, int) and told > 0):
+        return told
+    raise BackboneError(f"{CONCEPTS_PER_PROMPT} of the model's config.json is {told!r}; it must be a number from 1 on")
 
 
 def attention_modules(model: Any) -> dict[int, int]:

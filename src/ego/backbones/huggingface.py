@@ -190,6 +190,7 @@ class HuggingFaceBackbone:
             has_geometry=self._family.geometry is not None,
             has_deepstack=self._form.levels > 0,
             decoder=decoder_digest(self.model),
+            concepts_per_prompt=self._can.concepts_per_prompt,
         )
 
     def _placed(self, tokens: VisualTokens, size: tuple[int, int], inputs: dict[str, Any]) -> VisualTokens:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from ego.answer import NO_WORDS, YES_WORDS, yes_probability
+from ego.answer import NO_WORDS, YES_WORDS, yes_probabilities
 from ego.backbones.base import Backbone, Prefix
 from ego.media import LoadedImage
 from ego.prompt import Part, Prompt, Text, Turn
@@ -66,7 +66,7 @@ class Respondent:
         """
         prompt = _one_turn(parts)
         logits = self._backbone.next_token_logits([prompt], prefix=self._prefix(prompt, shared))
-        probability = float(yes_probability(logits, self._yes, self._no)[0])
+        probability = float(yes_probabilities(self._backbone, logits)[0])
         token = int(logits[0].argmax())
         text = "Yes" if token in self._yes else "No" if token in self._no else f"(token {token})"
         return Reply(text, self._backbone.count_tokens(prompt), probability)

@@ -1,0 +1,119 @@
+"""Fitting a correction to answers, and keeping it for the model it belongs to."""
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+
+from ego import answer_correction
+from ego.answer_correction import FILE_NAME, fit, no_correction, saved_correction
+from ego.backbones import load_backbone
+from ego.concept import Concept
+from ego.errors import BackboneError, ConfigError, InputError
+from ego.memory import Fingerprint
+from ego.personalizer import Ego
+from tests.backbones.tiny import picture, save
+
+FINGERPRINT = Fingerprint(
+    model_id="m", revision="", model_type="t", dim=8, weights="w" * 64, processor="p", transformers="5"
+)
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep corrections of the tests away from the user's."""
+    monkeypatch.setattr(answer_correction, "user_data_path", lambda _: tmp_path / "data")
+    saved_correction.cache_clear()
+    return tmp_path
+
+
+def test_a_line_that_made_the_answers_is_found_again() -> None:
+    drawn = torch.Generator().manual_seed(0)
+    margins = 4 * torch.randn(20_000, generator=drawn)
+    truths = torch.rand(20_000, generator=drawn) < torch.sigmoid(0.5 * margins - 1)
+    found = fit(FINGERPRINT, "d", margins.tolist(), truths.tolist(), source="test")
+    assert (found.scale, found.bias) == pytest.approx((0.5, -1), abs=0.05)
+    assert found.answers == 20_000
+
+
+@pytest.mark.parametrize("margins", [[-3.0, -2.0, 5.0, 6.0], [-300.0, -200.0, 500.0, 600.0], [0.1, 0.2, 0.3, 0.4]])
+def test_answers_without_any_error_give_a_finite_line_between_them(margins: list[float]) -> None:
+    found = fit(FINGERPRINT, "d", margins, [False, False, True, True], source="test")
+    told = found.probability(torch.tensor(margins))
+    assert (told > 0.5).tolist() == [False, False, True, True]
+    assert told.min() > 0
+    assert told.max() < 1
+
+
+@pytest.mark.parametrize("margins", [[2.0, 2.0, 2.0, 2.0], [5.0, 4.0, -4.0, -5.0]])
+def test_margins_that_tell_nothing_leave_the_rate_of_yes(margins: list[float]) -> None:
+    found = fit(FINGERPRINT, "d", margins, [False, False, False, True], source="test")
+    assert found.scale > 0
+    assert found.probability(torch.tensor(margins)).max() < 0.6
+
+
+def test_one_kind_of_photos_is_not_enough() -> None:
+    with pytest.raises(InputError, match="give both"):
+        fit(FINGERPRINT, "d", [1.0, 2.0], [True, True], source="test")
+
+
+def test_margins_come_back_from_probabilities() -> None:
+    known = no_correction(FINGERPRINT, "d").model_copy(update={"scale": 0.7, "bias": -0.4})
+    margins = torch.tensor([-5.0, 0.0, 3.0])
+    assert torch.allclose(known.margin(known.probability(margins)), margins, atol=1e-3)
+    assert known.margin(torch.tensor([0.0, 1.0])).isfinite().all()
+
+
+def test_a_correction_is_found_for_its_model_only(own_folder: Path) -> None:
+    fit(FINGERPRINT, "d", [-1.0, 1.0], [False, True], source="test").save()
+    assert saved_correction(FINGERPRINT, "d").source == "test"
+    assert saved_correction(FINGERPRINT, "another decoder").source == "none"
+    assert saved_correction(FINGERPRINT.model_copy(update={"weights": "x" * 64}), "d").source == "none"
+
+
+def test_the_users_own_goes_before_the_one_in_the_models_folder(own_folder: Path) -> None:
+    here = FINGERPRINT.model_copy(update={"model_id": str(own_folder)})
+    fit(here, "d", [-1.0, 1.0], [False, True], source="folder").save(own_folder / FILE_NAME)
+    assert saved_correction(here, "d").source == "folder"
+    fit(here, "d", [-1.0, 1.0], [False, True], source="own").save()
+    assert saved_correction(here, "d").source == "own"
+
+
+def test_a_damaged_file_is_left_out_and_said(own_folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    here = FINGERPRINT.model_copy(update={"model_id": str(own_folder)})
+    (own_folder / FILE_NAME).write_text('{"format": 1, "scale": -1}')
+    with caplog.at_level(logging.WARNING):
+        assert saved_correction(here, "d").source == "none"
+    assert FILE_NAME in caplog.text
+
+
+def test_a_file_that_cannot_be_written_is_an_error_with_its_name(own_folder: Path) -> None:
+    (own_folder / "file").write_text("")
+    with pytest.raises(ConfigError, match="cannot be written"):
+        no_correction(FINGERPRINT, "d").save(own_folder / "file" / "c.json")
+
+
+def test_recognition_uses_the_correction_of_the_model(own_folder: Path) -> None:
+    backbone = load_backbone(save("internvl3", own_folder / "model", gain=2.0), device="cpu", self_check=False)
+    personal = Ego(backbone)
+    seen = picture()
+    personal.introduce(Concept("Bo", [seen], keywords="dog"))
+    before = personal.recognize(seen)["Bo"].probability
+    plain = no_correction(backbone.fingerprint, backbone.card.decoder)
+    plain.model_copy(update={"scale": 2.0, "bias": 1.0}).save()
+    margin = plain.margin(torch.tensor([before]))
+    assert personal.recognize(seen)["Bo"].probability == pytest.approx(torch.sigmoid(2 * margin + 1).item(), abs=1e-4)
+
+
+def test_a_checkpoint_says_how_many_concepts_it_tells_apart(own_folder: Path) -> None:
+    folder = save("fast_vlm", own_folder / "model")
+    assert load_backbone(folder, device="cpu", self_check=False).card.concepts_per_prompt is None
+    config = folder / "config.json"
+    plain = json.loads(config.read_text())
+    config.write_text(json.dumps(plain | {"ego_concepts_per_prompt": 6}))
+    assert load_backbone(folder, device="cpu", self_check=False).card.concepts_per_prompt == 6
+    config.write_text(json.dumps(plain | {"ego_concepts_per_prompt": 0}))
+    with pytest.raises(BackboneError, match="from 1 on"):
+        load_backbone(folder, device="cpu", self_check=False)
