@@ -24,9 +24,25 @@ FLOORS = (
         *("atomic_file", "memory_file", "memory_header", "memory_folder", "photo_files", "store", "library"),
     ),
     ("backbones",),
-    ("describe", "introduction", "answer", "answer_correction", "calibration", "explain", "scene", "chat"),
+    (
+        "describe",
+        "introduction",
+        "answer",
+        "answer_correction",
+        "calibration",
+        "explain",
+        "pointing",
+        "scene",
+        "chat",
+    ),
     ("personalizer",),
-    ("cli", "demo", "bench", "evaluation", "album"),
+    (
+        "cli",
+        "demo",
+        "bench",
+        "evaluation",
+        "album",
+    ),
 )
 ABOVE_BACKBONES = 4  # floors from here on know the contract, never a family...
 LEAVES = 6  # ...except the leaves, which load one by name

@@ -48,8 +48,10 @@ def arguments(backbone: HuggingFaceBackbone, prompt: Prompt, answer: Tensor) -> 
     return forward_arguments([tokens], can=can, form=FeatureForm.of(output), like=like)
 
 
-def eager_rows(backbone: HuggingFaceBackbone, family: str, prompt: Prompt, answer: Tensor, part: int) -> Tensor:
-    """The same rows from eager attention over prompt and answer in one pass."""
+def eager_rows(
+    backbone: HuggingFaceBackbone, family: str, prompt: Prompt, answer: Tensor, part: int, first: int | None = None
+) -> Tensor:
+    """The same rows from eager attention over prompt and answer in one pass; from a token of the prompt, if given."""
     eager = tiny.make_model(family, attention="eager")
     eager.load_state_dict(backbone.model.state_dict())
     with torch.no_grad():
@@ -60,7 +62,8 @@ def eager_rows(backbone: HuggingFaceBackbone, family: str, prompt: Prompt, answe
     chat, _ = backbone.lay_out(prompt)
     visuals = [index for index, item in enumerate(prompt.parts) if not isinstance(item, Text)]
     start, block = chat.visuals[visuals.index(part)]
-    rows = [maps[layer][0, :, len(chat.ids) :, start : start + len(block)] for layer in backbone.card.attention_layers]
+    begin = len(chat.ids) if first is None else first
+    rows = [maps[layer][0, :, begin:, start : start + len(block)] for layer in backbone.card.attention_layers]
     return torch.stack(rows)
 
 

@@ -152,6 +152,16 @@ class Backbone(Protocol):
         """
         ...
 
+    def attend(
+        self, prompt: Prompt, words: str, *, record: Record, prefix: Prefix | None = None
+    ) -> Float[Tensor, "layer head token visual"]:
+        """Read where words of the last text look: one row for each token that spells them, after softmax, float32.
+
+        Raises:
+            BackboneError: If the last part of the prompt does not hold the words, or the prefix covers it.
+        """
+        ...
+
     def next_token_logits(
         self, prompts: Sequence[Prompt], *, prefix: Prefix | None = None
     ) -> Float[Tensor, "prompt vocab"]:

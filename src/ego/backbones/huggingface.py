@@ -25,10 +25,12 @@ from ego.backbones.fingerprint import decoder_digest, fingerprint_of
 from ego.backbones.geometry import SCHEMES, grid_positions, merged_grid
 from ego.backbones.image_preparation import prepare_images, require_limit
 from ego.backbones.prefix import PrefixState
+from ego.backbones.recording import recorder_of
 from ego.backbones.runner import Runner, anchor, encode
 from ego.backbones.scoring import Scorer
+from ego.backbones.spelling import last_spelling
 from ego.errors import BackboneError, ContextBudgetError
-from ego.prompt import Prompt, Text
+from ego.prompt import Prompt
 from ego.visual_tokens import VisualTokens
 
 _log = logging.getLogger(__name__)
@@ -150,6 +152,20 @@ class HuggingFaceBackbone:
             seconds=time.perf_counter() - began,
         )
 
+    def attend(
+        self, prompt: Prompt, words: str, *, record: Record, prefix: Prefix | None = None
+    ) -> Float[Tensor, "layer head token visual"]:
+        """Read where words of the last text look: one row for each token that spells them."""
+        chat, tokens = self.lay_out(prompt)
+        past = self._past(prefix, tokens)
+        seen = 0 if past is None else len(past.tokens)
+        start, stop, spelt = last_spelling(self._tokenizer, chat, words, seen)
+        self._require_room(stop, 0)
+        recorder = recorder_of(record, prompt, chat, self._can, self._probe.modules, first=start, seen=seen)
+        with self._probe.recording(recorder):
+            self._runner.run(tokens.between(seen, stop), past)
+        return recorder.attention()[:, :, torch.tensor(spelt)]
+
     def next_token_logits(
         self, prompts: Sequence[Prompt], *, prefix: Prefix | None = None
     ) -> Float[Tensor, "prompt vocab"]:
@@ -232,23 +248,8 @@ class HuggingFaceBackbone:
             )
 
     def _recorder(self, record: Record, prompt: Prompt, chat: ChatTokens, past: PrefixState | None) -> Recorder:
-        foreign = [layer for layer in record.layers if layer not in self._can.attention_layers]
-        if foreign or not record.layers:
-            raise BackboneError(
-                f"layers {foreign or 'none'} cannot be recorded; layers with an attention map are "
-                f"{list(self._can.attention_layers)}"
-            )
-        visual_parts = [index for index, part in enumerate(prompt.parts) if not isinstance(part, Text)]
-        if record.part not in visual_parts:
-            raise BackboneError(f"part {record.part} holds no visual tokens; parts {visual_parts} do")
-        start, block = chat.visuals[visual_parts.index(record.part)]
-        return Recorder(
-            self._probe.modules,
-            layers=record.layers,
-            columns=torch.arange(start, start + len(block)),
-            from_position=len(chat.ids),
-            seen=0 if past is None else len(past.tokens),
-        )
+        seen = 0 if past is None else len(past.tokens)
+        return recorder_of(record, prompt, chat, self._can, self._probe.modules, first=len(chat.ids), seen=seen)
 
     def _say(
         self, tokens: Tokens, past: PrefixState | None, limit: int, transcript: Transcript, *, all_rows: bool
