@@ -16,11 +16,11 @@ FLOORS = (
     ("errors", "shapes", "limits"),
     (
         *("concept", "config", "visual_tokens", "memory", "prompt", "keywords", "attention", "layers", "memory_size"),
-        *("selection", "regions", "similarity_filter"),
+        *("selection", "similarity_filter"),
     ),
     (
         "backbones.base",
-        *("regular_file", "media", "video"),
+        *("regular_file", "media", "video", "footage", "regions"),
         *("atomic_file", "memory_file", "memory_header", "memory_folder", "photo_files", "store", "library"),
     ),
     ("backbones",),

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from ego.errors import ImageError
-from ego.media import LARGEST_PIXELS, read_image, thumbnail
+from ego.media import read_image, thumbnail
 
 RED, GREEN, WHITE = (255, 0, 0), (0, 255, 0), (255, 255, 255)
 # Left half red, right half green, 40 x 20.
@@ -210,21 +210,21 @@ def refused(source: object) -> str:
 
 
 def test_missing(tmp_path: Path) -> None:
-    assert refused(tmp_path / "no.jpg") == f"there is no image at {tmp_path / 'no.jpg'}; check the path"
+    assert refused(tmp_path / "no.jpg") == f"there is no file at {tmp_path / 'no.jpg'}; check the path"
 
 
 def test_folder(tmp_path: Path) -> None:
-    assert "is a folder; give the image files in it" in refused(tmp_path)
+    assert "is a folder; give the files in it" in refused(tmp_path)
 
 
 def test_address() -> None:
-    assert "is an address, not a file; download the image first" in refused("https://example.org/bo.jpg")
+    assert "is an address, not a file; download it first" in refused("https://example.org/bo.jpg")
 
 
 def test_zero_bytes(tmp_path: Path) -> None:
-    assert "is empty (0 bytes); copy or download the image again" in refused(saved(tmp_path, b""))
+    assert "is empty (0 bytes); copy or download it again" in refused(saved(tmp_path, b""))
     assert "nothing was given" in refused(b"")
-    assert "not an image" in refused(io.BytesIO())
+    assert "nothing was given" in refused(io.BytesIO())
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
@@ -236,11 +236,6 @@ def test_a_pipe_does_not_block(tmp_path: Path) -> None:
 def test_not_an_image(tmp_path: Path) -> None:
     message = refused(saved(tmp_path, b"Dear Bo, ...", "letter.jpg"))
     assert message.endswith("letter.jpg is not an image of a known format; convert it to JPEG or PNG")
-
-
-def test_heic_says_how(tmp_path: Path) -> None:
-    message = refused(saved(tmp_path, b"\x00\x00\x00\x18ftypheic" + b"\x00" * 40, "photo.HEIC"))
-    assert "pillow_heif.register_heif_opener()" in message
 
 
 def test_postscript_is_not_handed_to_another_program() -> None:
@@ -258,13 +253,13 @@ def test_truncated(kind: str, share: float) -> None:
 
 def test_a_truncated_pil_image_is_refused_too(tmp_path: Path) -> None:
     content = encoded(TWO_HALVES, "BMP")
-    image = Image.open(saved(tmp_path, content[:200], "half.bmp"))
-    message = refused(image)
+    with Image.open(saved(tmp_path, content[:200], "half.bmp")) as image:
+        message = refused(image)
     assert "half.bmp cannot be read as an image" in message
 
 
 def test_a_path_the_system_refuses_is_an_image_error() -> None:
-    assert "cannot be read as an image" in refused("x" * 5000)
+    assert "cannot be opened" in refused("x" * 5000)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 100), (100, 7)])
@@ -276,15 +271,10 @@ def test_too_long() -> None:
     assert "is 8x801 pixels, longer than 100:1" in refused(encoded(Image.new("RGB", (8, 801))))
 
 
-@pytest.mark.parametrize("size", [(20_000, 10_000), (9_500, 9_500), (2**31 - 1, 2**31 - 1)])
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-def test_decompression_bombs_are_refused_by_their_header(size: tuple[int, int]) -> None:
-    assert "at most 89,000,000 are read; scale it down first" in refused(png_of_size(*size))
-
-
+@pytest.mark.parametrize("size", [(20_000, 10_000), (10_500, 10_500), (2**31 - 1, 2**31 - 1)])
 @pytest.mark.filterwarnings("error")
-def test_a_warning_made_an_error_is_an_image_error_too() -> None:
-    assert "scale it down first" in refused(png_of_size(9_500, 9_500))
+def test_decompression_bombs_are_refused_by_their_header(size: tuple[int, int]) -> None:
+    assert "at most 110,000,000 are read of PNG; scale it down first" in refused(png_of_size(*size))
 
 
 def test_a_bomb_takes_no_memory() -> None:
@@ -307,8 +297,6 @@ def test_pillow_limit_is_left_alone() -> None:
     before = Image.MAX_IMAGE_PIXELS
     read_image(TWO_HALVES)
     assert before == Image.MAX_IMAGE_PIXELS
-    assert before is not None
-    assert before > LARGEST_PIXELS
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "QOI", "TGA", "ICO", "JPEG2000", "PPM"])

@@ -23,8 +23,8 @@ def test_tokens_smaller_than_a_pixel_still_see_one() -> None:
     assert token_coverage(boxes, np.array([[True, False], [False, False]])).tolist() == [1.0, 0.0]
 
 
-def test_a_box_becomes_a_mask_and_is_cut_at_the_edges() -> None:
-    mask = region_mask(Region(box=(2, 1, 99, 3)), (4, 3))
+def test_a_box_becomes_a_mask() -> None:
+    mask = region_mask(Region(box=(2, 1, 4.2, 3)), (4, 3))
     assert mask.tolist() == [[False] * 4, [False, False, True, True], [False, False, True, True]]
 
 
@@ -33,7 +33,10 @@ def test_a_box_becomes_a_mask_and_is_cut_at_the_edges() -> None:
     [
         (Region(), "either a box or a mask"),
         (Region(box=(0, 0, 1, 1), mask=np.ones((3, 4))), "either a box or a mask"),
-        (Region(box=(4, 0, 9, 9)), "covers nothing"),
+        (Region(box=(4, 0, 9, 9)), "reaches outside the 4x3 picture"),
+        (Region(box=(-1, 0, 2, 2)), "reaches outside"),
+        (Region(box=(1, 1, 1, 2)), "covers nothing"),
+        (Region(box=(0, 0, 1, 1), space="stored"), "as displayed"),
         (Region(box=(2, 2, 1, 1)), "covers nothing"),
         (Region(box=(0, 0, float("inf"), 1)), "not of finite numbers"),
         (Region(box=(float("nan"), 0, 1, 1)), "not of finite numbers"),

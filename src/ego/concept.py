@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import BufferedReader, BytesIO
 from os import PathLike
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from PIL import Image
 
@@ -26,11 +26,14 @@ class Region:
 
     Attributes:
         box: Left, top, right, bottom in pixels of the image as displayed; or
-        mask: True on the subject, one entry per pixel of the image as displayed.
+        mask: True on the subject, one entry per pixel of the image as displayed (see `ego.media.masks`).
+        space: What the mask is of, where a photo is turned by its EXIF orientation: the image as "displayed", or the
+            "stored" pixels. None: found by its shape, and refused where both fit.
     """
 
     box: tuple[float, float, float, float] | None = None
     mask: "np.ndarray | None" = field(default=None, compare=False)
+    space: Literal["displayed", "stored"] | None = None
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Concept:
     Attributes:
         name: What the user calls it; 1 to 64 characters, one line, no control characters (see `clean_name`).
         images: One or a few reference images (a single one may stand alone): paths, PIL images, open files, or the
-            bytes of a file.
+            bytes of a file; of a video a few frames are taken.
         category: What it is ("dog"); optional.
         notes: Free text; optional.
         keywords: Words that replace the model's own description; optional.

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ego.errors import ConfigError
+from ego.limits import FRAMES
 
 Reduction = Literal["mean", "max"]
 Selector = Literal["attention", "uniform", "random", "all"]
@@ -80,7 +81,15 @@ class EgoConfig(BaseModel):
         ge=1,
         description="Most tokens of memories and names in one prompt; beyond it the similarity filter chooses.",
     )
-    video_frames: int = Field(default=8, ge=1, description="Frames taken from a video, uniformly. Gap: 8.")
+    video_frames: int = Field(
+        default=8, ge=1, le=FRAMES, description="Frames taken from a video, uniformly over its time. Gap: 8."
+    )
+    frames_together: int = Field(
+        default=1, ge=1, le=FRAMES, description="Frames of a video shown at once when it is asked what is in it."
+    )
+    introduction_frames: int = Field(
+        default=4, ge=1, le=FRAMES, description="Views taken from a video that a concept is introduced from."
+    )
 
     # -- storage
     stored_type: StoredType = Field(default="bfloat16", description="Number format of stored rows.")

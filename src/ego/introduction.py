@@ -32,13 +32,17 @@ class Reference:
         image: Upright RGB image.
         digest: sha256 of its pixels.
         keywords: Words that replace the model's description; empty: the model describes.
-        region: Where the subject is; replaces description and area question.
+        region: Where the subject is, in pixels of the picture as displayed; replaces description and area question.
+        displayed_size: Width and height as displayed, where a very large photo was made smaller; else None.
+        orientation: How the file stores it, as EXIF counts; a mask of the stored pixels is turned with it.
     """
 
     image: Image.Image
     digest: str
     keywords: str = ""
     region: Region | None = None
+    displayed_size: tuple[int, int] | None = None
+    orientation: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +78,7 @@ def introduce_view(backbone: Backbone, reference: Reference, config: EgoConfig, 
 
 def _score(backbone: Backbone, reference: Reference, config: EgoConfig, layers: tuple[int, ...]) -> _Scored:
     if reference.region is not None:
-        return _score_by_region(backbone, reference.image, reference.region, config)
+        return _score_by_region(backbone, reference, reference.region, config)
     if config.selector == "attention" or config.always_describe or reference.keywords:
         return _score_by_attention(backbone, reference, config, layers)
     return _score_without_words(backbone, reference.image, config)
@@ -110,9 +114,10 @@ def _score_without_words(backbone: Backbone, image: Image.Image, config: EgoConf
     return _Scored(tokens, nowhere, size, description_by="none", area_answer=answer, area_percent=percent)
 
 
-def _score_by_region(backbone: Backbone, image: Image.Image, region: Region, config: EgoConfig) -> _Scored:
-    mask = region_mask(region, image.size)
-    tokens = backbone.encode_image(image)
+def _score_by_region(backbone: Backbone, reference: Reference, region: Region, config: EgoConfig) -> _Scored:
+    kept = reference.image.size
+    mask = region_mask(region, reference.displayed_size or kept, orientation=reference.orientation, kept=kept)
+    tokens = backbone.encode_image(reference.image)
     if tokens.boxes is None:
         raise InputError(f"{backbone.card.model_id} has no known token geometry; give keywords instead of a region")
     coverage = token_coverage(tokens.boxes, mask)

@@ -17,12 +17,14 @@ from ego.chat import Chat
 from ego.concept import Concept, ImageSource, Region, name_key
 from ego.config import EgoConfig
 from ego.errors import InputError, UnknownConceptError
+from ego.footage import QueryImage, reference_images
 from ego.introduction import Reference, introduce_view
 from ego.layers import choose_layers
-from ego.media import read_image, thumbnail
+from ego.media import LoadedImage, thumbnail
+from ego.media.source import label_of
 from ego.memory import ConceptMemory
 from ego.prompt import caption_question
-from ego.scene import QueryImage, Scene, SceneReader
+from ego.scene import Scene, SceneReader
 from ego.store import ConceptStore, SkippedFile
 from ego.visual_tokens import concatenate
 
@@ -35,7 +37,8 @@ class Ego:
         store: Where memories live; None keeps them in a temporary folder that goes with this object.
         config: Numbers of the method.
 
-    An image of a query may be a path, a PIL image, a video file, or a list of frames.
+    An image of a query may be a path, a PIL image, a video or animation, or a list of frames; what a file is, its
+    content says.
     """
 
     def __init__(self, backbone: Backbone, store: ConceptStore | None = None, config: EgoConfig | None = None) -> None:
@@ -87,7 +90,7 @@ class Ego:
 
     def build(self, concept: Concept) -> ConceptMemory:
         """Build the memory of a concept without storing it."""
-        references = _references(concept)
+        references = _references(concept, self.config.introduction_frames)
         views = [introduce_view(self.backbone, reference, self.config, self.layers) for reference in references]
         return ConceptMemory(
             name=concept.name,
@@ -194,10 +197,27 @@ class Ego:
         return tuple(memory for key, memory in known.items() if key in wanted)
 
 
-def _references(concept: Concept) -> list[Reference]:
+def _references(concept: Concept, frames: int) -> list[Reference]:
+    """Read the photos of a concept; of a video, some frames, each a view of its own."""
     regions = concept.regions or [None] * len(concept.images)
-    loaded = [read_image(source) for source in concept.images]
     return [
-        Reference(image.picture, image.digest, keywords=concept.keywords, region=region)
-        for image, region in zip(loaded, regions, strict=True)
+        Reference(
+            image.picture,
+            image.digest,
+            keywords=concept.keywords,
+            region=region,
+            displayed_size=image.full_size,
+            orientation=image.orientation,
+        )
+        for source, region in zip(concept.images, regions, strict=True)
+        for image in _views(source, region, frames)
     ]
+
+
+def _views(source: ImageSource, region: Region | None, frames: int) -> tuple[LoadedImage, ...]:
+    images = reference_images(source, frames)
+    if region is not None and len(images) > 1:
+        raise InputError(
+            f"{label_of(source)} is a video, and a region is of one picture; give a frame of it as a photo"
+        )
+    return images

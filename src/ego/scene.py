@@ -6,26 +6,18 @@ The memories' part is prefilled once per list of concepts and kept for the next 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from os import PathLike
-from typing import TypeAlias
 from weakref import WeakKeyDictionary
-
-from PIL import Image
 
 from ego.answer import Answer, answer
 from ego.backbones.base import Backbone, Prefix
-from ego.concept import ImageSource
 from ego.config import EgoConfig
-from ego.errors import InputError
-from ego.media import read_image
+from ego.footage import QueryImage, query_frames
 from ego.memory import ConceptMemory
 from ego.prompt import GUARD, Prompt, Text, Turn, memory_parts, query_prompt
 from ego.similarity_filter import shortlist
-from ego.video import is_video, read_frames
 from ego.visual_tokens import VisualTokens
 
 QUESTION_TOKENS = 256  # room for a question and the words around images
-QueryImage: TypeAlias = ImageSource | Sequence[ImageSource]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +29,7 @@ class Scene:
         memories: Concepts in the prompt, in stable order.
         dropped: Names of concepts that the similarity filter left out.
         images: The image, the frames of a video, or nothing.
+        seconds: When each image is shown in its video; None for pictures by themselves.
         prefix: Everything before the question, prefilled; None when there is nothing before it.
     """
 
@@ -44,6 +37,7 @@ class Scene:
     memories: tuple[ConceptMemory, ...]
     dropped: tuple[str, ...]
     images: tuple[VisualTokens, ...]
+    seconds: tuple[float | None, ...]
     prefix: Prefix | None
 
     def prompt(self, question: str) -> Prompt:
@@ -73,11 +67,12 @@ class SceneReader:
 
     def read(self, memories: Sequence[ConceptMemory], image: QueryImage | None) -> Scene:
         """Encode the image or frames, choose the memories that fit, and prefill both."""
-        frames = () if image is None else query_images(image, self._config.video_frames)
-        images = tuple(self._backbone.encode_image(frame) for frame in frames)
+        frames = () if image is None else query_frames(image, self._config.video_frames)
+        images = tuple(self._backbone.encode_image(frame.picture) for frame in frames)
         room = room_for_memories(self._backbone, self._config, images)
         chosen = shortlist(memories, images, room, self._cost)
-        return Scene(self._backbone, chosen.kept, chosen.dropped, images, self._prefill(chosen.kept, images))
+        seconds = tuple(frame.seconds for frame in frames)
+        return Scene(self._backbone, chosen.kept, chosen.dropped, images, seconds, self._prefill(chosen.kept, images))
 
     def _cost(self, memory: ConceptMemory) -> int:
         """Tokens that a memory takes, its name and delimiters included."""
@@ -108,17 +103,6 @@ def room_for_memories(backbone: Backbone, config: EgoConfig, images: Sequence[Vi
     """Count the tokens left for memories: the configured budget, or what the model's context leaves."""
     asked = sum(len(image) for image in images) + QUESTION_TOKENS + config.answer_tokens
     return min(config.context_budget, backbone.card.context_length - asked)
-
-
-def query_images(image: QueryImage, frames: int) -> tuple[Image.Image, ...]:
-    """Turn whatever the user handed over into upright RGB images: one, or the frames of a video in order."""
-    if isinstance(image, Sequence) and not isinstance(image, (str, bytes)):
-        if not image:
-            raise InputError("the list of frames is empty; give at least one image")
-        return tuple(read_image(frame).picture for frame in image)
-    if isinstance(image, (str, PathLike)) and is_video(image):
-        return read_frames(image, frames)
-    return (read_image(image).picture,)
 
 
 def _same(one: Sequence[ConceptMemory], other: Sequence[ConceptMemory]) -> bool:

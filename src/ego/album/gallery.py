@@ -98,7 +98,7 @@ def _thumbnail(match: Match, folder: Path) -> _Thumbnail | None:
     target = folder / THUMBNAILS / name
     if not target.is_file():
         try:
-            picture = read_frames(path, 1)[0] if match.kind == "video" else read_image(path).picture
+            picture = (read_frames(path, 1)[0] if match.kind == "video" else read_image(path)).picture
         except (ImageError, VideoError):
             return None
         picture = picture.copy()

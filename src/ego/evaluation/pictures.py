@@ -35,5 +35,5 @@ class PictureReader:
     def _load(self, path: str, frames: int) -> tuple[LoadedImage, ...]:
         place = self._root / path
         if is_video(place):
-            return tuple(LoadedImage(frame, str(place)) for frame in read_frames(place, frames))
+            return tuple(LoadedImage(frame.picture, str(place)) for frame in read_frames(place, frames))
         return (read_image(place),)

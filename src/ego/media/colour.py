@@ -1,0 +1,124 @@
+"""Pixels of any mode and colour space -> 8-bit sRGB as a viewer shows them, laid on white where they are transparent.
+
+Profiles (ICC) are followed: Display P3 of telephones, Adobe RGB of cameras, CMYK of printers. 16-bit and float grey is
+scaled to 8 bits.
+"""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageCms
+
+from ego import limits
+
+BAND_PIXELS = 2**22  # converted at a time, so that no second copy of a very large picture is ever made
+_DEEP_GREY = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
+_MODE_OF_SPACE = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
+
+
+@dataclass(frozen=True, eq=False)
+class Conversion:
+    """How the pixels of one picture become sRGB; any part of it may be converted by itself.
+
+    Attributes:
+        transform: From the profile's colours to sRGB; None where they are sRGB.
+        profile_mode: Mode that the transform takes.
+        full_scale: Value of white, for grey of more than 8 bits.
+    """
+
+    transform: ImageCms.ImageCmsTransform | None
+    profile_mode: str
+    full_scale: float
+
+    def __call__(self, part: Image.Image) -> Image.Image:
+        """Convert a part of the picture."""
+        if part.mode in _DEEP_GREY:
+            part = _eight_bit(part, self.full_scale)
+        if not part.has_transparency_data:
+            return self._srgb(part)
+        # Pillow cannot take premultiplied grey straight to RGBA.
+        layer = (part.convert("LA") if part.mode == "La" else part).convert("RGBA")
+        colours = self._srgb(layer.convert("RGB"))
+        return Image.composite(colours, Image.new("RGB", part.size, "white"), layer.getchannel("A"))
+
+    def _srgb(self, part: Image.Image) -> Image.Image:
+        if self.transform is None:
+            return part.convert("RGB")
+        return self.transform.apply(part if part.mode == self.profile_mode else part.convert(self.profile_mode))
+
+
+def conversion(image: Image.Image) -> Conversion:
+    """Find out how a decoded picture becomes sRGB."""
+    transform, mode = _transform(image.info.get("icc_profile"), image.mode)
+    if transform is None and image.mode == "LAB":
+        transform, mode = ImageCms.buildTransform(_lab(), _srgb_profile(), "LAB", "RGB"), "LAB"
+    return Conversion(transform, mode, _full_scale(image))
+
+
+def bands(size: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    """Cut a picture into bands of rows, each of at most about `BAND_PIXELS`."""
+    width, height = size
+    rows = max(1, BAND_PIXELS // width)
+    for top in range(0, height, rows):
+        yield top, min(height, top + rows)
+
+
+def _transform(profile: bytes | None, mode: str) -> tuple[ImageCms.ImageCmsTransform | None, str]:
+    if not isinstance(profile, bytes) or not 0 < len(profile) <= limits.PROFILE_BYTES:
+        return None, "RGB"
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        profile_mode = _MODE_OF_SPACE.get(source.profile.xcolor_space.strip(), "")
+        if not _fits(profile_mode, mode):
+            return None, "RGB"
+        transform = ImageCms.buildTransform(source, _srgb_profile(), profile_mode, "RGB")
+        return (None if _is_identity(transform, profile_mode) else transform), profile_mode
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):  # a damaged profile says nothing about the colours
+        return None, "RGB"
+
+
+def _fits(profile_mode: str, mode: str) -> bool:
+    """Tell whether a profile can be meant for pixels of a mode: one of another kind is a mistake of some program."""
+    if profile_mode in {"CMYK", "LAB"} or mode in {"CMYK", "LAB"}:
+        return profile_mode == mode
+    if profile_mode == "L":
+        return mode in {"1", "L", "LA", "La"} or mode in _DEEP_GREY
+    return profile_mode == "RGB"
+
+
+def _is_identity(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
+    """Tell an sRGB profile by what it does, so that such photos keep every pixel."""
+    if mode != "RGB":
+        return False
+    steps = np.arange(0, 256, 15, dtype=np.uint8)
+    cube = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(-1, len(steps), 3)
+    shown = np.asarray(transform.apply(Image.fromarray(cube)), dtype=int)
+    return bool(np.abs(shown - cube).max() <= 2)
+
+
+def _srgb_profile() -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+
+
+def _lab() -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
+
+
+def _full_scale(image: Image.Image) -> float:
+    """Find the value of white: by the type (16 bits), else the smallest usual full scale that holds all values."""
+    if image.mode not in _DEEP_GREY or image.mode.startswith("I;16"):
+        return 65535.0
+    width = image.size[0]
+    parts = (image.crop((0, top, width, bottom)) for top, bottom in bands(image.size))
+    largest = max(float(_numbers(part).max()) for part in parts)
+    return next(scale for scale in (1.0, 255.0, 65535.0, largest) if scale >= largest)
+
+
+def _eight_bit(part: Image.Image, full_scale: float) -> Image.Image:
+    return Image.fromarray((_numbers(part) * (255.0 / full_scale)).round().clip(0, 255).astype(np.uint8))
+
+
+def _numbers(part: Image.Image) -> np.ndarray:
+    return np.nan_to_num(np.asarray(part, dtype=np.float64)).clip(min=0)

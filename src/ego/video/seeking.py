@@ -1,0 +1,161 @@
+"""An open video and moments in seconds -> the frames shown at those moments, found by seeking.
+
+Only what lies between the last key frame before a moment and the moment is decoded, and of that only what the frame
+rests on.
+"""
+
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+
+import av
+
+_STEPS_BACK = (0.0, 1.0, 4.0, 16.0, 64.0)  # seconds; a container without an index may land behind its key frame
+_WORTH_A_SEEK = 10.0  # seconds ahead, where no index says how far the next key frame is
+_SURELY_NEEDED = 1.0  # seconds before a moment from which every frame is decoded
+_TOLERANCE = 1e-6  # seconds; times are fractions and moments are floats
+
+
+class MomentReader:
+    """Walks through a video from moment to moment, which must rise.
+
+    Args:
+        container: An open container.
+        stream: Its moving pictures.
+        patience: Seconds of work that a moment may take before the nearest frame at hand is taken.
+    """
+
+    def __init__(
+        self, container: "av.container.InputContainer", stream: "av.video.VideoStream", patience: float
+    ) -> None:
+        self._container, self._stream, self._patience = container, stream, patience
+        self._tick = stream.time_base or Fraction(1, 1000)
+        self.start = float((stream.start_time or 0) * self._tick)
+        self._target = self.start
+        self._undated = 0
+        self._shown: av.VideoFrame | None = None
+        self._following: av.VideoFrame | None = None
+        self._frames = self._decode()
+        self._begun = self.ended = False
+
+    def at(self, seconds: float) -> "av.VideoFrame | None":
+        """Give the frame that is shown `seconds` after the start; the nearest one where that one is damaged.
+
+        None: there is no frame that can be decoded, there or after.
+        """
+        self._target = self.start + seconds
+        gives_up = time.monotonic() + self._patience
+        if self._is_far():
+            self._seek(gives_up)
+        while not self._passed() and self._advance():
+            if time.monotonic() > gives_up:
+                break
+        return self._shown or self._following
+
+    def seconds(self, frame: "av.VideoFrame") -> float:
+        """When a frame is shown, from the start of the video."""
+        return self._time(frame) - self.start
+
+    def seconds_after(self, frame: "av.VideoFrame") -> float:
+        """When the frame that follows is due."""
+        length = frame.duration * self._tick if frame.duration else 1 / (self._stream.average_rate or 25)
+        return self.seconds(frame) + float(length)
+
+    def _passed(self) -> bool:
+        return self._following is not None and self._time(self._following) > self._target + _TOLERANCE
+
+    def _advance(self) -> bool:
+        """Decode one frame further; False at the end."""
+        if self._following is not None:
+            self._shown = self._following
+        self._following = next(self._frames, None)
+        self._begun = True
+        self.ended = self._following is None
+        return not self.ended
+
+    def _is_far(self) -> bool:
+        """Tell whether seeking saves decoding: whether there is a key frame between here and the moment."""
+        now = self._time(self._following or self._shown) if (self._following or self._shown) else self.start
+        if now > self._target + _TOLERANCE:
+            return self._begun and self._shown is None
+        index = self._stream.index_entries
+        if len(index) > 1:
+            found = index.search_timestamp(int(self._target / self._tick), backward=True)
+            if found >= 0:
+                return float(index[found].timestamp * self._tick) > now + _TOLERANCE
+        return self._target > now + _WORTH_A_SEEK
+
+    def _seek(self, gives_up: float) -> None:
+        """Go to where the frame of the moment can be decoded: the first frame that comes must not be later."""
+        for back in _STEPS_BACK:
+            wanted = max(self.start, self._target - back)
+            try:
+                self._container.seek(int(wanted / self._tick), stream=self._stream)
+            except av.FFmpegError:  # a container that cannot seek is read on from where it stands
+                return
+            self._frames, self._shown, self._following = self._decode(), None, None
+            self._advance()
+            first = self._following
+            early = first is not None and self._time(first) <= self._target + _TOLERANCE
+            if early or wanted == self.start or time.monotonic() > gives_up:
+                return
+
+    def _decode(self) -> Iterator["av.VideoFrame"]:
+        """Decode from here on; damaged packets are passed over."""
+        for packet in self._container.demux(self._stream):
+            try:
+                self._stream.codec_context.skip_frame = "NONREF" if self._is_surely_past(packet) else "DEFAULT"
+                yield from packet.decode()
+            except (av.InvalidDataError, av.ArgumentError, av.PatchWelcomeError, av.ExternalError):
+                continue
+
+    def _is_surely_past(self, packet: "av.Packet") -> bool:
+        if packet.pts is None or not packet.duration:
+            return False
+        return float((packet.pts + packet.duration) * self._tick) < self._target - _SURELY_NEEDED
+
+    def _time(self, frame: "av.VideoFrame") -> float:
+        """When a frame is due, in the container's seconds; streams without times are counted through."""
+        if frame.pts is None:
+            frame.pts = int(self._undated / (self._stream.average_rate or 25) / self._tick)
+            self._undated += 1
+        return float(frame.pts * self._tick)
+
+
+def length_of(container: "av.container.InputContainer", stream: "av.video.VideoStream") -> float:
+    """Seconds that a video lasts: as its header says, else by walking over its packets without decoding."""
+    tick = stream.time_base or Fraction(1, 1000)
+    if stream.duration and stream.duration > 0:
+        said = float(stream.duration * tick)
+        return max(said, _at_its_end(container, stream, tick, said)) if _guesses(container) else said
+    if container.duration and container.duration > 0:
+        late = float((stream.start_time or 0) * tick) - (container.start_time or 0) / av.time_base
+        return float(container.duration / av.time_base - max(0.0, late))
+    return _walked(container, stream, tick)
+
+
+def _guesses(container: "av.container.InputContainer") -> bool:
+    """Tell containers that say nowhere how long they last, so that FFmpeg guesses."""
+    return container.format.name in {"mpeg", "mpegts"}
+
+
+def _at_its_end(
+    container: "av.container.InputContainer", stream: "av.video.VideoStream", tick: Fraction, said: float
+) -> float:
+    """Look at the last packets, from a second before the guessed end on."""
+    start = stream.start_time or 0
+    try:
+        container.seek(start + int(max(0.0, said - 1) / tick), stream=stream)
+    except av.FFmpegError:
+        return said
+    return _walked(container, stream, tick)
+
+
+def _walked(container: "av.container.InputContainer", stream: "av.video.VideoStream", tick: Fraction) -> float:
+    last, packets = 0, 0
+    for packet in container.demux(stream):
+        if packet.size:
+            packets += 1
+            last = max(last, (packet.pts or packet.dts or 0) + (packet.duration or 0) - (stream.start_time or 0))
+    container.seek(0)
+    return float(last * tick) or float(packets / (stream.average_rate or 25))
