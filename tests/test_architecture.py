@@ -42,6 +42,7 @@ FLOORS = (
         "bench",
         "evaluation",
         "album",
+        "server",
     ),
 )
 ABOVE_BACKBONES = 4  # floors from here on know the contract, never a family...

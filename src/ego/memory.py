@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from pydantic import BaseModel, ConfigDict
 
-from ego.errors import ForeignMemoryError
+from ego.errors import ForeignMemoryError, InputError
 from ego.visual_tokens import VisualTokens, concatenate
 
 
@@ -113,6 +113,21 @@ class ConceptMemory:
         """Add the views of `other`, made by the same model, behind the present ones."""
         self.require(other.fingerprint)
         return replace(self, tokens=concatenate([self.tokens, other.tokens]), views=self.views + other.views)
+
+    def without_view(self, view: int) -> "ConceptMemory":
+        """Take the tokens and the record of one reference image out.
+
+        Raises:
+            InputError: If there is no such view, or it is the only one.
+        """
+        if not 0 <= view < len(self.views):
+            raise InputError(f"{self.name!r} has {len(self.views)} views; view {view} is none of them (first is 0)")
+        if len(self.views) == 1:
+            raise InputError(f"view {view} is all that is known of {self.name!r}; forget the concept instead")
+        sizes = torch.tensor([len(record.kept) for record in self.views])
+        owner = torch.arange(len(self.views)).repeat_interleave(sizes)
+        rest = self.views[:view] + self.views[view + 1 :]
+        return replace(self, tokens=self.tokens.select((owner != view).nonzero()[:, 0]), views=rest)
 
     def require(self, fingerprint: Fingerprint) -> None:
         """Refuse a model that cannot read these rows.

@@ -139,7 +139,7 @@ class Ego:
         limit = self.config.threshold if threshold is None else threshold
         if not 0 <= limit <= 1:
             raise InputError(f"threshold {limit} is not a probability; give a number from 0 to 1")
-        scene = self._scene(image, names)
+        scene = self.look(image, names)
         if scene.prefix is None or not scene.images:
             raise InputError("there is no image to look at; give a path, an image, a video or frames")
         found = recognize_all(self.backbone, scene.memories, scene.images, threshold=limit, prefix=scene.prefix)
@@ -171,16 +171,17 @@ class Ego:
         on_text: Callable[[str], None] | None = None,
     ) -> Answer:
         """Describe an image or video in one sentence, with the names of the concepts in it."""
-        scene = self._scene(image, names)
+        scene = self.look(image, names)
         if not scene.images:
             raise InputError("there is no image to describe; give a path, an image, a video or frames")
         return scene.answer(scene.prompt(caption_question(scene.memories)), self.config.caption_tokens, on_text)
 
     def chat(self, image: QueryImage | None = None, names: Sequence[str] | None = None) -> Chat:
         """Begin a conversation of several turns about an image."""
-        return Chat(self._scene(image, names), self.config.answer_tokens)
+        return Chat(self.look(image, names), self.config.answer_tokens)
 
-    def _scene(self, image: QueryImage | None, names: Sequence[str] | None) -> Scene:
+    def look(self, image: QueryImage | None = None, names: Sequence[str] | None = None) -> Scene:
+        """Read memories and images once, for prompts of one's own; `ask` and `chat` do it by themselves."""
         return self._scenes.read(self._named(names), image)
 
     def _named(self, names: Sequence[str] | None) -> tuple[ConceptMemory, ...]:

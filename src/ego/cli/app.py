@@ -15,6 +15,7 @@ from ego.cli.explain import explain
 from ego.cli.find import find
 from ego.cli.introduce import introduce
 from ego.cli.models import models
+from ego.cli.serve import keys_app, serve
 
 HELP = (
     "Personalize a vision-language model from one photo: introduce your things, then recognize, ask and caption.\n\n"
@@ -67,6 +68,8 @@ app.command(rich_help_panel=ALBUM)(watch)
 app.add_typer(concepts.app)
 app.command()(models)
 app.command()(demo)
+app.command()(serve)
+app.add_typer(keys_app)
 app.command(rich_help_panel=MEASURING)(calibrate)
 app.command("tune-threshold", rich_help_panel=MEASURING)(tune_threshold)
 app.command("eval", rich_help_panel=MEASURING)(evaluate)

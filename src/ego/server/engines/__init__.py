@@ -1,0 +1,1 @@
+"""Engines: what answers a conversation with an owner's memories in mind."""

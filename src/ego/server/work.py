@@ -1,0 +1,147 @@
+"""One thread owns the model; everyone else waits in a bounded queue that is fair between owners.
+
+Work that has a kind in common (the same concepts of the same owner are asked about) is taken out of the queue together
+and done in one go.
+"""
+
+import asyncio
+import math
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from ego.server.failures import BusyError, ClosingError
+
+T = TypeVar("T")
+LARGEST_BATCH = 8
+_MEMORY = 0.9  # weight of what was before in the running mean of seconds
+
+
+class LeftError(Exception):
+    """Nobody waits for the answer any more."""
+
+
+@dataclass(eq=False)
+class Ticket:
+    """A place in the queue; the work looks at it to learn that nobody waits any more."""
+
+    left: threading.Event = field(default_factory=threading.Event)
+
+    def still_wanted(self) -> None:
+        """Stop the work if its caller is gone.
+
+        Raises:
+            LeftError: If so.
+        """
+        if self.left.is_set():
+            raise LeftError
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """What waits: a payload, and the function that works off payloads of one kind."""
+
+    kind: Hashable
+    payload: Any
+    work: Callable[[Sequence[Any]], Sequence[Any]]
+    ticket: Ticket
+    result: "Future[Any]"
+
+
+class ModelThread:
+    """Runs work one piece after the other.
+
+    Args:
+        depth: Most pieces that may wait.
+    """
+
+    def __init__(self, depth: int) -> None:
+        self._depth = depth
+        self._waiting: OrderedDict[str, deque[_Job]] = OrderedDict()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._seconds = 1.0  # running mean of one piece
+        self.batches: Callable[[int], None] = lambda size: None
+        self._thread = threading.Thread(target=self._run, name="ego-model", daemon=True)
+        self._thread.start()
+
+    def __len__(self) -> int:
+        """Count what waits."""
+        return sum(map(len, self._waiting.values()))
+
+    async def run(self, owner: str, work: Callable[[Ticket], T]) -> T:
+        """Do one piece of work; cancelling the caller lets the work know."""
+        ticket = Ticket()
+        done: T = await self._wait(owner, _Job(object(), ticket, lambda given: [work(given[0])], ticket, Future()))
+        return done
+
+    async def run_together(
+        self, owner: str, kind: Hashable, payload: Any, work: Callable[[Sequence[Any]], Sequence[T]]
+    ) -> T:
+        """Do work that may be done together with other work of the same kind; `work` gives one result per payload."""
+        done: T = await self._wait(owner, _Job(kind, payload, work, Ticket(), Future()))
+        return done
+
+    def close(self) -> None:
+        """Finish what was taken, then end."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    async def _wait(self, owner: str, job: _Job) -> Any:
+        self._put(owner, job)
+        try:
+            return await asyncio.wrap_future(job.result)
+        except asyncio.CancelledError:
+            job.ticket.left.set()
+            raise
+
+    def _put(self, owner: str, job: _Job) -> None:
+        with self._changed:
+            if self._closing:
+                raise ClosingError("the service is being stopped; try again when it is back")
+            if len(self) >= self._depth:
+                wait = max(1, math.ceil(self._seconds * len(self)))
+                raise BusyError(f"{self._depth} requests wait already; try again in {wait} s", wait)
+            self._waiting.setdefault(owner, deque()).append(job)
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while (jobs := self._next()) is not None:
+            began = time.monotonic()
+            self._work_off([job for job in jobs if job.result.set_running_or_notify_cancel()])
+            spent = (time.monotonic() - began) / len(jobs)
+            self._seconds = _MEMORY * self._seconds + (1 - _MEMORY) * spent
+
+    def _work_off(self, jobs: list[_Job]) -> None:
+        if not jobs:
+            return
+        self.batches(len(jobs))
+        try:
+            results = jobs[0].work([job.payload for job in jobs])
+        except BaseException as error:  # handed to whoever waits
+            for job in jobs:
+                job.result.set_exception(error)
+        else:
+            for job, result in zip(jobs, results, strict=True):
+                job.result.set_result(result)
+
+    def _next(self) -> list[_Job] | None:
+        """Take the next owner's first job, and with it what can be done together; None at the end."""
+        with self._changed:
+            while not self._waiting and not self._closing:
+                self._changed.wait()
+            if not self._waiting:
+                return None
+            owner, jobs = self._waiting.popitem(last=False)
+            first = jobs.popleft()
+            together = [job for job in jobs if job.kind == first.kind][: LARGEST_BATCH - 1]
+            rest = deque(job for job in jobs if job not in together)
+            if rest:
+                self._waiting[owner] = rest  # to the end of the line: every owner has a turn
+            return [first, *together]
