@@ -61,7 +61,7 @@ def test_an_empty_request_loads_the_model(client: ollama.Client) -> None:
 def test_what_cannot_be_done_is_said_in_one_line(client: ollama.Client) -> None:
     with pytest.raises(ollama.ResponseError, match="JSON"):
         client.generate("mini", QUESTION, format="json")
-    with pytest.raises(ollama.ResponseError, match="not an image"):
+    with pytest.raises(ollama.ResponseError, match="neither an image"):
         client.generate("mini", QUESTION, images=[base64.b64encode(b"no image").decode()])
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ego.atomic_file import write_file
+from ego.atomic_file import make_folder, write_file
 from ego.errors import ConfigError, InputError
 
 LONGEST_OWNER = 64
@@ -79,7 +79,7 @@ class KeyRing:
         return len(entries) - len(kept)
 
     def _write(self, entries: list[KeyEntry]) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self._path.parent)
         text = "".join(json.dumps(vars(entry), ensure_ascii=False) + "\n" for entry in entries)
         write_file(self._path, text.encode())
 

@@ -1,14 +1,10 @@
 """/v1/recognize and /v1/caption: an uploaded image or clip, and the owner's concepts."""
 
-import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Form, Request, UploadFile
 
-from ego.scene import QueryImage
+from ego.footage import QueryImage
 from ego.server.calling import CurrentOwner, CurrentService, names_of, while_there
 from ego.server.pictures import is_clip
 from ego.server.service import Service
@@ -29,8 +25,8 @@ async def recognize(
 ) -> dict[str, Any]:
     """Say for every concept whether it is there, how sure that is, and in a clip when."""
     wanted = names_of(request, names)
-    async with readable(service, await image.read()) as source:
-        found = await while_there(request, service.recognize(owner, source, wanted, threshold))
+    source = await readable(service, await image.read())
+    found = await while_there(request, service.recognize(owner, source, wanted, threshold))
     return {"object": "recognition", "data": found}
 
 
@@ -40,17 +36,10 @@ async def caption(
 ) -> dict[str, Any]:
     """Describe an image or clip in one sentence, with the names of the concepts in it."""
     wanted = names_of(request, names)
-    async with readable(service, await image.read()) as source:
-        return await while_there(request, service.caption(owner, source, wanted))
+    source = await readable(service, await image.read())
+    return await while_there(request, service.caption(owner, source, wanted))
 
 
-@asynccontextmanager
-async def readable(service: Service, content: bytes) -> AsyncIterator[QueryImage]:
-    """Give an image as a picture, and a clip as a file for as long as it is looked at."""
-    if not is_clip(content):
-        yield (await service.pictures.decode(content))[0]
-        return
-    with tempfile.TemporaryDirectory(prefix="ego-clip-") as folder:
-        path = Path(folder) / "clip.mp4"
-        path.write_bytes(content)
-        yield path
+async def readable(service: Service, content: bytes) -> QueryImage:
+    """Give an image as a picture; a clip as it is, so that the seconds of its frames are known."""
+    return content if is_clip(content) else (await service.pictures.decode(content))[0]

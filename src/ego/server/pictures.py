@@ -4,19 +4,16 @@ import asyncio
 import base64
 import binascii
 import io
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from PIL import Image
 
 from ego.errors import ImageError
-from ego.media import read_image
+from ego.footage import query_frames
 from ego.server.failures import TooLargeError
 from ego.server.remote import fetch
 from ego.server.settings import MEGABYTE, ServiceSettings
-from ego.video import read_frames
 
 _AT_ONCE = 2  # pictures that are decoded at the same time: a large one takes hundreds of megabytes
 _CLIP_MARKS = ((4, b"ftyp"), (0, b"\x1a\x45\xdf\xa3"), (8, b"AVI "))  # MP4 and MOV, Matroska and WebM, AVI
@@ -52,16 +49,11 @@ class PictureReader:
             raise TooLargeError(f"{len(pictures)} images in one request; at most {self.settings.images} are read")
 
     def _decode(self, content: bytes, frames: int) -> tuple[Image.Image, ...]:
-        if is_clip(content):
-            with tempfile.TemporaryDirectory(prefix="ego-clip-") as folder:
-                path = Path(folder) / "clip.mp4"
-                path.write_bytes(content)
-                return read_frames(path, frames)
         self._require_small(content)
-        return (read_image(content).picture,)
+        return tuple(frame.picture for frame in query_frames(content, frames))
 
     def _require_small(self, content: bytes) -> None:
-        """Judge by the header, before a pixel is decoded; what cannot be read is explained by `read_image`."""
+        """Judge by the header, before a pixel is decoded; what cannot be read is explained later."""
         try:
             with Image.open(io.BytesIO(content)) as image:
                 pixels = image.width * image.height

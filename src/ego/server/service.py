@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 from ego.backbones.base import Backbone
 from ego.concept import Concept
 from ego.config import EgoConfig
+from ego.footage import QueryImage
 from ego.library.owners import KEPT_OPEN, Owners
 from ego.memory import ConceptMemory
 from ego.personalizer import Ego
-from ego.scene import QueryImage
 from ego.server.conversation import Message, Reply, Wanted, in_turns, pictures_of
 from ego.server.engines.base import Engine
 from ego.server.failures import TooLargeError, TooSlowError, UnknownModelError
