@@ -20,7 +20,7 @@ FLOORS = (
     ),
     (
         "backbones.base",
-        *("regular_file", "media", "video", "footage", "regions"),
+        *("regular_file", "text_file", "media", "video", "footage", "regions"),
         *("atomic_file", "memory_file", "memory_header", "memory_folder", "photo_files", "store", "library"),
     ),
     ("backbones",),

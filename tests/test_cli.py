@@ -111,7 +111,9 @@ def test_method_settings_come_from_the_file(settings_folder: Path) -> None:
     ("content", "complaint"),
     [
         ("modell = 'x'", "known are model, library"),
-        ("model = 3", "must be a str"),
+        ("model = 3", "model = 3: Input should be a valid string"),
+        ("library = ''", "at least 1 character"),
+        ("a = " + "[" * 3000, "nested too deeply"),
         ("model = ", "cannot be read"),
         ("[method]\nthreshold = 7", "threshold"),
         ("[method]\nthreshhold = 0.5", "threshhold"),
@@ -240,11 +242,13 @@ def test_an_unknown_name_ends_with_3(knows_bo: Run) -> None:
     assert knows_bo("recognize", PICTURES / "scene-01.jpg", "--name", "Rex").code == 3
 
 
-def test_nothing_known_is_a_hint_and_no_error(ego: Run) -> None:
-    done = ego("recognize", PICTURES / "scene-01.jpg", "--json")
-    assert done.code == 0
-    assert done.document[0]["concepts"] == []
-    assert "ego introduce" in done.err
+def test_nothing_known_is_said_before_a_model_is_loaded(ego: Run) -> None:
+    done = ego("recognize", PICTURES / "scene-01.jpg", "--json", "--model", "no-such-model")
+    assert done.code == 3
+    assert "ego introduce" in done.document["error"]["message"]
+    described = ego("caption", PICTURES / "scene-01.jpg", "--json")
+    assert (described.code, described.document["names"]) == (0, [])
+    assert "ego introduce" in described.err
 
 
 def test_an_answer_is_the_same_streamed_and_as_a_document(knows_bo: Run) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from ego.answer import Answer
+from ego.concept import require_characters
 from ego.errors import InputError
 from ego.prompt import Prompt
 from ego.scene import Scene
@@ -23,11 +24,12 @@ class Chat:
             on_text: Called with each piece of the answer as it appears.
 
         Raises:
-            InputError: If the text is empty.
+            InputError: If the text is empty, or holds what is no character.
             ContextBudgetError: If the conversation has become too long for the model.
         """
         if not text.strip():
             raise InputError("the question is empty; ask something")
+        require_characters("question", text)
         prompt = self._scene.prompt(text) if self._last is None else self._last[0].then(self._last[1], text)
         said = self._scene.answer(prompt, self._max_new_tokens, on_text)
         self._last = prompt, said.text

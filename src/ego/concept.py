@@ -83,10 +83,19 @@ def _require_text(what: str, text: str) -> None:
     """Refuse text that no file can hold, or that is no note but a book."""
     if len(text) > LONGEST_TEXT:
         raise InputError(f"the {what} have {len(text)} characters; at most {LONGEST_TEXT} are allowed")
+    require_characters(what, text)
+
+
+def require_characters(what: str, text: str) -> None:
+    """Refuse text that holds half characters, as bytes of another encoding than UTF-8 become.
+
+    Raises:
+        InputError: With the first one.
+    """
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise InputError(f"the {what} hold {text[error.start]!r}, which is no character; write them anew") from error
+        raise InputError(f"the {what}: {text[error.start]!r} is no character; write it anew, in UTF-8") from error
 
 
 def clean_name(name: str) -> str:

@@ -1,6 +1,7 @@
 """Every error Ego raises, as one tree; each kind knows the exit code of the command line.
 
 EgoError                      1
+OutputError                 1   what was to be said or written cannot be written
 InputError                  2   what the caller handed over cannot be used
 ConceptNameError
 ImageError
@@ -24,6 +25,10 @@ class EgoError(Exception):
     """Base of all errors of this package. The message says what was given, what was expected and what to do."""
 
     exit_code = 1
+
+
+class OutputError(EgoError):
+    """Something that was to be said or written cannot be written."""
 
 
 class InputError(EgoError):

@@ -11,8 +11,7 @@ HELD_IMAGE_BYTES = 2**27  # for formats whose readers hold the whole file, sever
 VIDEO_BYTES = 2**36  # hours of film; frames are found by seeking, so the length of a file costs nothing by itself
 MEMORY_BYTES = 2**28  # a hundred photos of a 14B model have some 50 MB; reading takes four times as much
 MEMORY_HEADER_BYTES = 2**24  # JSON; parsed, it takes some twenty times as much
-JSON_BYTES = 2**27  # parsed, it takes some eight times as much; the annotations of 5,000 photos of COCO have 20 MB
-JSON_DEPTH = 100  # nested lists; COCO has 5, and parsers end at 200 and more in a crash or an error of their own
+JSON_BYTES = 50_000_000  # of `[],` over and over it takes twenty times as much; COCO's 5,000 photos have 20 MB
 
 # -- images
 IMAGE_SECONDS = 30.0  # readers that go byte by byte through nonsense are stopped at their next byte

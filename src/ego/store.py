@@ -180,6 +180,14 @@ class ConceptStore:
                 remove_file(path)
         return tuple(removed.values())
 
+    def removable(self, *names: str) -> tuple[str, ...]:
+        """Say what `remove` would remove, each once.
+
+        Raises:
+            UnknownConceptError: If there is none of such a name.
+        """
+        return tuple(self._to_remove(names).values())
+
     def export(self, name: str, path: str | PathLike[str], *, replace: bool = False) -> None:
         """Write a concept to a file of its own, to keep or to pass on.
 

@@ -99,7 +99,19 @@ def _device(device: str | torch.device | None) -> torch.device:
         )
     if target.type == "mps" and not torch.backends.mps.is_available():
         raise BackboneError('mps was asked for, but is not available here; use device="cpu"')
+    if target.type not in {"cpu", "cuda", "mps"}:
+        _require_computing(target)
     return target
+
+
+def _require_computing(target: torch.device) -> None:
+    """Refuse a kind of device that this torch knows by name only, or that holds no numbers (meta)."""
+    try:
+        usable = float(torch.ones(1, device=target).sum()) == 1.0
+    except (RuntimeError, NotImplementedError, AssertionError):  # which one depends on the kind
+        usable = False
+    if not usable:
+        raise BackboneError(f"{target} was asked for, but this torch cannot compute there; use cpu, cuda, cuda:0, mps")
 
 
 def _dtype(dtype: str | torch.dtype | None, device: torch.device | None) -> torch.dtype | str:

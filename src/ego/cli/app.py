@@ -24,8 +24,9 @@ HELP = (
     "method with fields of EgoConfig), which wins over the default.\n\n"
     "Exit codes: 0 done; 1 other error; 2 unusable input, option or setting; 3 no such concept, or the name is taken; "
     "4 a memory file is damaged or of another model; 5 the library cannot be read or written; 6 the model cannot "
-    "be loaded; 7 nothing to select, or the prompt does not fit; 130 interrupted. Under --json an error is a document "
-    "on stdout as well, except for a wrong option."
+    "be loaded; 7 nothing to select, or the prompt does not fit; 130 interrupted. A reader that goes away (| head) is "
+    "no error. Under --json an error is a document on stdout as well. With --debug, anywhere, an error shows where it "
+    "comes from."
 )
 
 MEASURING = "Fit and measure"

@@ -71,24 +71,34 @@ def rename(
 @app.command()
 def remove(
     names: Annotated[
-        list[str], typer.Argument(metavar="NAME", help="Concepts to forget; there is no way back.", show_default=False)
+        list[str],
+        typer.Argument(
+            metavar="NAME",
+            help="Concepts to forget, or files that `ego concepts list` left aside; there is no way back.",
+            show_default=False,
+        ),
     ],
     *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     library: LibraryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Forget concepts. `ego concepts export` keeps a copy."""
-    store = open_store(resolve(library=library))
-    for memory in [store.get(name) for name in names]:  # all must be known before the first one goes
-        store.remove(memory.name)
-    Output(as_json=as_json).result({"removed": names}, f"Forgotten: {', '.join(names)}.")
+    """Forget concepts, after asking if somebody can be asked. `ego concepts export` keeps a copy."""
+    output, store = Output(as_json=as_json), open_store(resolve(library=library))
+    known = store.removable(*names)
+    if output.can_ask and not yes and not output.confirmed(f"Forget {', '.join(known)} for good?"):
+        output.result({"removed": []}, "Nothing was removed.")
+        return
+    removed = store.remove(*names)
+    output.result({"removed": removed}, f"Forgotten: {', '.join(removed)}.")
 
 
 @app.command()
 def export(
     name: NameArgument,
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Where to write it, for example bo.ego.", show_default=False)
+        Path,
+        typer.Argument(metavar="FILE", help="Where to write it, for example bo.ego.", show_default=False),
     ],
     *,
     replace: Annotated[bool, typer.Option("--replace", help="Overwrite the file.")] = False,
@@ -110,7 +120,7 @@ def import_concept(
     as_json: JsonOption = False,
 ) -> None:
     """Take a concept from a file into the library."""
-    store = open_store(resolve(library=library))
+    store = open_store(resolve(library=library), may_be_new=True)
     memory = store.get(store.import_file(file, name, replace=replace))
     Output(as_json=as_json).result(describe_memory(memory), f"{memory.name} is remembered.")
 

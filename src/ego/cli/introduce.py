@@ -8,6 +8,7 @@ import typer
 from ego.cli.opening import open_personalizer, open_store
 from ego.cli.options import DeviceOption, JsonOption, LibraryOption, ModelOption
 from ego.cli.output import Output
+from ego.cli.paths import require_files
 from ego.cli.settings import Settings, resolve
 from ego.errors import InputError
 
@@ -21,7 +22,8 @@ _SUBJECT = "Where the subject is"
 def introduce(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What you call it, for example Bo.", show_default=False)],
     images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGE", help="One or a few photos of it.", show_default=False)
+        list[Path],
+        typer.Argument(metavar="IMAGE", help="One or a few photos of it.", show_default=False),
     ],
     *,
     category: Annotated[str, typer.Option(help="What it is, for example dog; for your own overview.")] = "",
@@ -40,7 +42,9 @@ def introduce(
     mask: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="FILE", help="Image that is white on the subject, one per image.", rich_help_panel=_SUBJECT
+            metavar="FILE",
+            help="Image that is white on the subject, one per image.",
+            rich_help_panel=_SUBJECT,
         ),
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Overwrite a concept of that name.")] = False,
@@ -60,6 +64,7 @@ def introduce(
         raise InputError("--add-view changes neither category nor notes nor thumbnail; leave them out")
     output = Output(as_json=as_json)
     regions = _regions(box or (), mask or ())
+    require_files(images)
     concept = Concept(name, images, category=category, notes=notes, keywords=keywords, regions=regions)
     memory = _remember(concept, resolve(model, library, device), output, replace, add_view, thumbnail)
     output.result(describe_memory(memory), *_for_people(memory))
@@ -87,8 +92,8 @@ def _remember(
     concept: "Concept", settings: Settings, output: Output, replace: bool, add_view: bool, thumbnail: bool
 ) -> "ConceptMemory":
     if not (replace or add_view):
-        open_store(settings).require_free(concept.name)  # before minutes are spent on a large model
-    personal = open_personalizer(settings, output, thumbnails=thumbnail or None)
+        open_store(settings, may_be_new=True).require_free(concept.name)  # before minutes are spent on a large model
+    personal = open_personalizer(settings, output, may_be_new=not add_view, thumbnails=thumbnail or None)
     with output.working(f"introducing {concept.name}: {len(concept.images)} reference image(s)"):
         if add_view:
             return personal.add_view(concept.name, concept.images, keywords=concept.keywords, regions=concept.regions)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ego.cli.output import Output
 from ego.cli.settings import EMBEDDED, Settings
+from ego.errors import StoreError
 
 if TYPE_CHECKING:
     from ego.backbones.base import Backbone
@@ -20,20 +21,30 @@ REAL_USE = (
 )
 
 
-def open_store(settings: Settings) -> "ConceptStore":
-    """Open the library; no model is loaded."""
+def open_store(settings: Settings, *, may_be_new: bool = False) -> "ConceptStore":
+    """Open the library; no model is loaded.
+
+    Raises:
+        StoreError: If the user named a folder that is not there, and the command makes none.
+    """
     from ego.store import ConceptStore
 
-    return ConceptStore(settings.library)
+    store = ConceptStore(settings.library)
+    if settings.library_chosen and not may_be_new and not settings.library.exists():
+        raise StoreError(
+            f"there is no library at {settings.library}; check --library, EGO_LIBRARY and config.toml, or make it "
+            "with `ego introduce`"
+        )
+    return store
 
 
-def open_personalizer(settings: Settings, output: Output, **method: Any) -> "Ego":
-    """Load the model and open the library; name the files of the library that this model cannot use."""
+def open_personalizer(settings: Settings, output: Output, *, may_be_new: bool = False, **method: Any) -> "Ego":
+    """Open the library and load the model; name the files of the library that this model cannot use."""
     with output.working("starting"):
         from ego.personalizer import Ego
 
-    config = settings.config(**method)
-    personal = Ego(open_backbone(settings, output), open_store(settings), config)
+        config, store = settings.config(**method), open_store(settings, may_be_new=may_be_new)
+    personal = Ego(open_backbone(settings, output), store, config)
     for skipped in personal.skipped:
         output.note(f"left aside {skipped.file}: {skipped.reason}")
     return personal

@@ -8,14 +8,17 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console, RenderableType
+from rich.text import Text
 
+from ego.cli.visible import visible
 from ego.errors import EgoError
 
 
 class Output:
     """The two channels of one command.
 
-    Names and answers are shown as they are: no markup, no emoji codes, no highlighting.
+    Names and answers are shown as they are: no markup, no emoji codes, no highlighting, and no character of theirs
+    commands the terminal.
 
     Args:
         as_json: Whether stdout is for a program.
@@ -25,7 +28,7 @@ class Output:
         self.as_json = as_json
         self._people = _console(stderr=False)
         self._aside = _console(stderr=True)
-        logging.basicConfig(level=logging.WARNING, format="note: %(message)s", stream=sys.stderr)
+        _show_log()
 
     def result(self, document: Any, *for_people: RenderableType) -> None:
         """Print the outcome: the document under --json, else what is meant for people."""
@@ -51,17 +54,33 @@ class Output:
         """Say that a part of the work failed while the rest goes on."""
         self._aside.print(f"error: {error}", style="red", soft_wrap=True)
 
+    def failure(self, kind: str, message: str, exit_code: int) -> None:
+        """Say that the command failed: on stderr, and as a JSON document on stdout under --json."""
+        self._aside.print(f"error: {message}", style="red", soft_wrap=True)
+        if self.as_json:
+            print(json.dumps({"error": {"kind": kind, "message": message, "exit_code": exit_code}}), flush=True)
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether somebody sits there who can be asked."""
+        return not self.as_json and all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+
+    def confirmed(self, question: str) -> bool:
+        """Ask a question; anything but a yes is a no."""
+        answer = self.ask_line(f"{question} [y/N] ")
+        return answer is not None and answer.strip().casefold() in {"y", "yes"}
+
     @contextmanager
     def streaming(self, text: str) -> Iterator[Callable[[str], None] | None]:
         """Show that something takes a while until the answer begins, and print it piece by piece.
 
         Gives None where one JSON document is wanted.
         """
-        with self._aside.status(text) as status:
+        with self._aside.status(Text(visible(text))) as status:
 
             def write(piece: str) -> None:
                 status.stop()
-                sys.stdout.write(piece)
+                sys.stdout.write(visible(piece))
                 sys.stdout.flush()
 
             yield None if self.as_json else write
@@ -69,26 +88,42 @@ class Output:
     @contextmanager
     def working(self, text: str) -> Iterator[None]:
         """Show on stderr that something takes a while (only on a terminal)."""
-        with self._aside.status(text):
+        with self._aside.status(Text(visible(text))):
             yield
 
     def ask_line(self, prompt: str) -> str | None:
         """Read a line from stdin; None at its end. The prompt shows on a terminal only."""
         try:
-            if sys.stdin.isatty():
-                return self._aside.input(prompt)
-            return input()
+            if sys.stdin is not None and sys.stdin.isatty():
+                return self._aside.input(Text(visible(prompt)))
+            return None if sys.stdin is None else input()
         except EOFError:
             return None
 
 
-def report_error(error: EgoError, *, as_json: bool) -> None:
-    """Say what went wrong: on stderr, and as a JSON document on stdout under --json."""
-    _console(stderr=True).print(f"error: {error}", style="red", soft_wrap=True)
-    if as_json:
-        kind = type(error).__name__
-        print(json.dumps({"error": {"kind": kind, "message": str(error), "exit_code": error.exit_code}}))
+class _PlainConsole(Console):
+    """A console on which text, wherever it stands (lines, cells, titles), is shown and obeyed nowhere."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Make text of a string."""
+        return super().render_str(visible(text), **options)
+
+
+class _PlainFormatter(logging.Formatter):
+    """Log lines as notes."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Spell one record."""
+        return visible(super().format(record))
+
+
+def _show_log() -> None:
+    """Show warnings of the library on stderr, once for the process."""
+    if not logging.getLogger().handlers:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(_PlainFormatter("note: %(message)s"))
+        logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
 def _console(*, stderr: bool) -> Console:
-    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    return _PlainConsole(stderr=stderr, markup=False, emoji=False, highlight=False)

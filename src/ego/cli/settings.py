@@ -16,14 +16,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_config_path, user_data_path
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ego.errors import ConfigError
+from ego.text_file import read_text
 
 if TYPE_CHECKING:
     from ego.config import EgoConfig
 
 EMBEDDED = "mini"
-_KEYS = {"model": str, "library": str, "device": str, "method": dict}
+
+
+class _File(BaseModel):
+    """What config.toml may hold."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    model: str | None = Field(default=None, min_length=1)
+    library: str | None = Field(default=None, min_length=1)
+    device: str | None = Field(default=None, min_length=1)
+    method: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -34,6 +46,7 @@ class Settings:
         model: Model to load.
         chosen: Whether the user chose it; if not, the embedded model answers.
         library: Folder of remembered concepts.
+        library_chosen: Whether the user chose it; if not, it may not be there yet.
         device: Where the model runs; None lets the library choose.
         method: Fields of EgoConfig from the config file.
     """
@@ -41,6 +54,7 @@ class Settings:
     model: str
     chosen: bool
     library: Path
+    library_chosen: bool
     device: str | None
     method: dict[str, Any]
 
@@ -62,15 +76,28 @@ class Settings:
 def resolve(model: str | None = None, library: Path | None = None, device: str | None = None) -> Settings:
     """Complete what the command line and the environment say by the config file and the defaults."""
     file = _read(config_file())
-    chosen = model or file.get("model")
-    folder = library or Path(file.get("library", default_library()))
+    chosen = model or file.model
+    folder = library or (None if file.library is None else Path(file.library))
     return Settings(
-        model=str(Path(chosen).expanduser()) if chosen and chosen.startswith("~") else chosen or EMBEDDED,
+        model=str(at_home(Path(chosen))) if chosen and chosen.startswith("~") else chosen or EMBEDDED,
         chosen=chosen is not None,
-        library=folder.expanduser(),
-        device=device or file.get("device"),
-        method=file.get("method", {}),
+        library=at_home(folder or default_library()),
+        library_chosen=folder is not None,
+        device=device or file.device,
+        method=file.method,
     )
+
+
+def at_home(path: Path) -> Path:
+    """Put the user's folder in the place of `~`.
+
+    Raises:
+        ConfigError: If it is the folder of somebody who is not known here.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"{path}: nobody of that name has a folder here; write the whole path") from error
 
 
 def config_file() -> Path:
@@ -83,16 +110,23 @@ def default_library() -> Path:
     return user_data_path("ego") / "library"
 
 
-def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
+def _read(path: Path) -> _File:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        if not path.is_file() or path.stat().st_size == 0:
+            return _File()
+        return _File.model_validate(tomllib.loads(read_text(path, ConfigError)))
+    except (tomllib.TOMLDecodeError, OSError) as error:
         raise ConfigError(f"{path} cannot be read ({error}); correct it or remove it") from error
-    for key, value in content.items():
-        if key not in _KEYS:
-            raise ConfigError(f"{path} holds {key!r}; known are {', '.join(_KEYS)}")
-        if not isinstance(value, _KEYS[key]):
-            raise ConfigError(f"{path}: {key} must be a {_KEYS[key].__name__}, not {value!r}")
-    return content
+    except RecursionError as error:
+        raise ConfigError(f"{path} cannot be read (nested too deeply); correct it or remove it") from error
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {_first(error)}") from error
+
+
+def _first(error: ValidationError) -> str:
+    """Say what is wrong with the first wrong key."""
+    first = error.errors()[0]
+    key = ".".join(map(str, first["loc"]))
+    if first["type"] == "extra_forbidden":
+        return f"it holds {key!r}; known are {', '.join(_File.model_fields)}"
+    return f"{key} = {first['input']!r}: {first['msg']}; correct it"
