@@ -32,6 +32,7 @@ FLOORS = (
         "calibration",
         "explain",
         "pointing",
+        "watching",
         "scene",
         "chat",
     ),

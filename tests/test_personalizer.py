@@ -157,7 +157,7 @@ def test_a_video_file_goes_the_same_ways(personal: Ego, tmp_path: Path) -> None:
     one = personal.ask("Where is Bo?", picture()).prompt_tokens
     assert personal.ask("Where is Bo?", clip).prompt_tokens > one + (frames - 1) * 16
     assert personal.caption(clip).names == personal.chat(clip).say("Who?").names == ("Bo", "Ada")
-    with pytest.raises(ImageError, match="broken.mp4 is neither an image nor a video"):
+    with pytest.raises(ImageError, match=r"broken\.mp4 is neither an image nor a video"):
         personal.recognize(broken)
 
 

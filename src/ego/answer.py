@@ -29,6 +29,7 @@ class Recognition:
         threshold: What `present` was decided with.
         said: The likeliest first token, read as text; "other" is an unparsable answer, "not asked" marks a concept that
             the similarity filter left out (probability 0).
+        seen_at: Seconds of the frames of a video in which it was found; empty for pictures.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Recognition:
     probability: float
     threshold: float
     said: Said
+    seen_at: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

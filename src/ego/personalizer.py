@@ -17,16 +17,17 @@ from ego.chat import Chat
 from ego.concept import Concept, ImageSource, Region, name_key
 from ego.config import EgoConfig
 from ego.errors import InputError, UnknownConceptError
-from ego.footage import QueryImage, reference_images
+from ego.footage import QueryImage, query_frames, reference_images
 from ego.introduction import Reference, introduce_view
 from ego.layers import choose_layers
-from ego.media import LoadedImage, thumbnail
+from ego.media import Frame, LoadedImage, thumbnail
 from ego.media.source import label_of
 from ego.memory import ConceptMemory
 from ego.prompt import caption_question
 from ego.scene import Scene, SceneReader
 from ego.store import ConceptStore, SkippedFile
 from ego.visual_tokens import concatenate
+from ego.watching import groups, over_time
 
 
 class Ego:
@@ -129,18 +130,28 @@ class Ego:
     def recognize(
         self, image: QueryImage, names: Sequence[str] | None = None, *, threshold: float | None = None
     ) -> dict[str, Recognition]:
-        """Say for every concept (or those named) whether it is in an image or video.
+        """Say for every concept (or those named) whether it is in an image or video, and of a video also when.
 
         Args:
-            image: What to look at.
+            image: What to look at; of several frames it is enough that a concept is in one of them.
             names: Concepts to ask about; all others stay out of the prompt.
             threshold: Probability from which a concept counts as present; the configured one by default.
         """
         limit = self.config.threshold if threshold is None else threshold
         if not 0 <= limit <= 1:
             raise InputError(f"threshold {limit} is not a probability; give a number from 0 to 1")
-        scene = self.look(image, names)
-        if scene.prefix is None or not scene.images:
+        if image is None:
+            raise InputError("there is no image to look at; give a path, an image, a video or frames")
+        memories = self._named(names)
+        watched = groups(query_frames(image, self.config.video_frames), self.config.frames_together)
+        return over_time([self._recognize_in(frames, memories, limit) for frames in watched], watched)
+
+    def _recognize_in(
+        self, frames: Sequence[Frame], memories: Sequence[ConceptMemory], limit: float
+    ) -> dict[str, Recognition]:
+        """Ask about pictures that are shown to the model at once."""
+        scene = self._scenes.read(memories, [frame.picture for frame in frames])
+        if scene.prefix is None:
             raise InputError("there is no image to look at; give a path, an image, a video or frames")
         found = recognize_all(self.backbone, scene.memories, scene.images, threshold=limit, prefix=scene.prefix)
         return found | {name: not_asked(name, limit) for name in scene.dropped}

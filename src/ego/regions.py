@@ -85,7 +85,7 @@ def _mask_as_shown(region: Region, size: tuple[int, int], orientation: int) -> B
     return as_shown(mask, orientation) if spaces == ["stored"] else mask
 
 
-def _scaled(mask: Bool[np.ndarray, "height width"], kept: tuple[int, int]) -> Bool[np.ndarray, "height width"]:
+def _scaled(mask: Bool[np.ndarray, "height width"], kept: tuple[int, int]) -> Bool[np.ndarray, "rows columns"]:
     if mask.shape == (kept[1], kept[0]):
         return mask
     return np.asarray(Image.fromarray(mask).resize(kept, Image.Resampling.NEAREST))

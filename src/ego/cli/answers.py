@@ -54,7 +54,7 @@ def recognize(
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say which remembered concepts are in an image or video, and how sure that is.
+    """Say which remembered concepts are in an image or video, how sure that is, and of a video also when.
 
     A file that cannot be read is reported, the others are answered; the exit code is then that of the last such file.
     """
@@ -204,10 +204,17 @@ def _finish(output: Output, answer: "Answer") -> None:
 
 
 def _table(seen: "list[Recognition]") -> Table:
-    table = Table("concept", "in the image", "probability")
+    in_time = any(one.seen_at for one in seen)
+    table = Table("concept", "in the image", "probability", *(["seen at"] if in_time else []))
     for one in seen:
-        table.add_row(one.name, "yes" if one.present else "no", _probability(one))
+        when = [", ".join(_clock(seconds) for seconds in one.seen_at)] if in_time else []
+        table.add_row(one.name, "yes" if one.present else "no", _probability(one), *when)
     return table
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(seconds, 60)
+    return f"{int(minutes)}:{rest:04.1f}"
 
 
 def _probability(one: "Recognition") -> str:

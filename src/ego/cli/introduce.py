@@ -1,5 +1,6 @@
 """`ego introduce`: remember a concept from photos."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,11 +20,18 @@ if TYPE_CHECKING:
 _SUBJECT = "Where the subject is"
 
 
+class MaskSpace(StrEnum):
+    """What a mask is of."""
+
+    displayed = "displayed"
+    stored = "stored"
+
+
 def introduce(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What you call it, for example Bo.", show_default=False)],
     images: Annotated[
         list[Path],
-        typer.Argument(metavar="IMAGE", help="One or a few photos of it.", show_default=False),
+        typer.Argument(metavar="IMAGE", help="One or a few photos of it, or a short video.", show_default=False),
     ],
     *,
     category: Annotated[str, typer.Option(help="What it is, for example dog; for your own overview.")] = "",
@@ -35,7 +43,7 @@ def introduce(
         list[str] | None,
         typer.Option(
             metavar="X0,Y0,X1,Y1",
-            help="Pixels around the subject, one box per image; replaces the description.",
+            help="Pixels around the subject, one box per image, in the picture as displayed; replaces the description.",
             rich_help_panel=_SUBJECT,
         ),
     ] = None,
@@ -43,7 +51,16 @@ def introduce(
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="Image that is white on the subject, one per image.",
+            help="Mask of the picture as displayed, one per image: not black on the subject (any value, any label), or "
+            "transparent around it.",
+            rich_help_panel=_SUBJECT,
+        ),
+    ] = None,
+    mask_space: Annotated[
+        MaskSpace | None,
+        typer.Option(
+            help="What the masks are of where a photo is turned by its EXIF orientation.",
+            show_default="found by the mask's shape; asked for where both fit",
             rich_help_panel=_SUBJECT,
         ),
     ] = None,
@@ -63,7 +80,7 @@ def introduce(
     if add_view and (category or notes or thumbnail):
         raise InputError("--add-view changes neither category nor notes nor thumbnail; leave them out")
     output = Output(as_json=as_json)
-    regions = _regions(box or (), mask or ())
+    regions = _regions(box or (), mask or (), mask_space)
     require_files(images)
     concept = Concept(name, images, category=category, notes=notes, keywords=keywords, regions=regions)
     memory = _remember(concept, resolve(model, library, device), output, replace, add_view, thumbnail)
@@ -110,12 +127,17 @@ def _for_people(memory: "ConceptMemory") -> list[str]:
     return lines
 
 
-def _regions(boxes: "list[str] | tuple[()]", masks: "list[Path] | tuple[()]") -> "list[Region]":
+def _regions(
+    boxes: "list[str] | tuple[()]", masks: "list[Path] | tuple[()]", space: MaskSpace | None
+) -> "list[Region]":
     from ego.concept import Region
+    from ego.media.masks import read_mask
 
     if boxes and masks:
         raise InputError("give boxes or masks, not both")
-    return [Region(box=_box(text)) for text in boxes] or [Region(mask=_mask(path)) for path in masks]
+    return [Region(box=_box(text)) for text in boxes] or [
+        Region(mask=read_mask(path), space=None if space is None else space.value) for path in masks
+    ]
 
 
 def _box(text: str) -> tuple[float, float, float, float]:
@@ -124,17 +146,3 @@ def _box(text: str) -> tuple[float, float, float, float]:
     except ValueError as error:
         raise InputError(f"box {text!r} is not four numbers; write left,top,right,bottom in pixels") from error
     return left, top, right, bottom
-
-
-def _mask(path: Path) -> Any:
-    import numpy as np
-
-    from ego.media import read_image
-
-    white = np.asarray(read_image(path).picture.convert("L")) > 127
-    if white.all():
-        raise InputError(
-            f"{path} is white everywhere, or transparent around a white subject; save the mask as a picture that is "
-            "white on the subject and black around it"
-        )
-    return white
