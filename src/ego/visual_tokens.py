@@ -12,6 +12,23 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
+@dataclass(frozen=True)
+class Markup:
+    """How a picture stands in a prompt of its family: runs of placeholders with words (tile and row marks) around them.
+
+    Attributes:
+        words: Before the first run, between runs, and behind the last: one more than there are runs.
+        runs: Placeholders of each run.
+    """
+
+    words: tuple[str, ...]
+    runs: tuple[int, ...]
+
+    def __len__(self) -> int:
+        """Count the placeholders."""
+        return sum(self.runs)
+
+
 @dataclass(frozen=True, eq=False)
 class VisualTokens:
     """Visual tokens X_R, as the projector gives them (paper, section 3.1).
@@ -24,6 +41,8 @@ class VisualTokens:
         spatial: False for tokens without a place, such as newline tokens.
         grid_position: Row and column in the merged grid, for models with multimodal rotary positions; else None.
         grid: Rows and columns of that grid, or None.
+        markup: How the tokens stand in a prompt, for a whole image of a model in this process; a choice of tokens has
+            none and stands in one run between the family's delimiters.
     """
 
     rows: Float[Tensor, "visual dim"]
@@ -33,6 +52,7 @@ class VisualTokens:
     spatial: Bool[Tensor, " visual"]
     grid_position: Int[Tensor, "visual 2"] | None = None
     grid: tuple[int, int] | None = None
+    markup: Markup | None = None
 
     def __len__(self) -> int:
         """Count the tokens."""
@@ -65,6 +85,7 @@ class VisualTokens:
             view=self.view[positions],
             spatial=self.spatial[positions],
             grid_position=None if self.grid_position is None else self.grid_position[positions],
+            markup=None,
         )
 
     def to(self, target: torch.device | torch.dtype) -> "VisualTokens":

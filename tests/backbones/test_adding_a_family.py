@@ -22,7 +22,7 @@ def test_the_example_works_and_its_geometry_is_right(
     for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL):
         exec(block, names)
     backbone, size = names["backbone"], (160, 96)
-    assert (backbone.card.family, backbone.card.has_geometry) == ("LLaVA 1.5", True)
+    assert (backbone.card.family, backbone.card.has_geometry) == ("VipLLaVA", True)
     plain = backbone.encode_image(tiny.picture(*size))
     for x, y in ((0.3, 0.3), (0.5, 0.8), (0.72, 0.2)):
         moved = (backbone.encode_image(spotted(tiny.picture(*size), x, y, (255, 0, 255))).rows - plain.rows).norm(dim=1)

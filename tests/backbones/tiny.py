@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import transformers
 from PIL import Image
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 WIDTH, HEADS, KV_HEADS, LAYERS = 64, 4, 2, 4
@@ -58,13 +58,21 @@ def gemma_template(turn: str, end: str, image: str) -> str:
 
 @dataclass(frozen=True)
 class Words:
-    """What a family's tokenizer knows beyond plain text."""
+    """What a family's tokenizer knows beyond plain text.
+
+    Attributes:
+        kind: Kind of tokenizer, as published: "bytes" (byte-level BPE), "llama" (SentencePiece, a blank before the
+            text), "llama legacy" (a blank before every stretch), "gemma" (SentencePiece without that blank).
+        unmarked: Added tokens that are not special.
+    """
 
     special: tuple[str, ...]
     template: str
     end: str
     named: dict[str, str] = field(default_factory=dict)
     bos: str | None = None
+    kind: str = "bytes"
+    unmarked: tuple[str, ...] = ()
 
 
 TILE_MARKS = tuple(f"<row_{row}_col_{col}>" for row in range(1, 7) for col in range(1, 7))
@@ -83,15 +91,30 @@ QWEN = Words(
     ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"),
     CHATML.replace("IMAGE", "<|vision_start|><|image_pad|><|vision_end|>"),
     "<|im_end|>",
+    unmarked=("<tool_call>", "</tool_call>", "<think>", "</think>", "<box>"),
 )
 LLAVA = Words(("<image>", "<video>"), LLAVA_TEMPLATE, "<|im_end|>")
 LLAVA_1_5 = Words(
-    ("<image>",),
+    ("<s>", "<image>"),
     "{% for m in messages %}{{ m['role'] | upper }}: {% for c in m['content'] %}{% if c['type'] == 'image' %}<image>\n"
     "{% else %}{{ c['text'] }}{% endif %}{% endfor %}{% if m['role'] == 'assistant' %}<|endoftext|>{% else %} "
     "{% endif %}{% endfor %}{% if add_generation_prompt %}ASSISTANT:{% endif %}",
     "<|endoftext|>",
     {"image_token": "<image>"},
+    bos="<s>",
+    kind="llama legacy",
+)
+# Like the one of the Mistral version.
+LLAVA_NEXT = Words(
+    ("<s>", "<image>"),
+    "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}[INST] {% for c in m['content'] %}"
+    "{% if c['type'] == 'image' %}<image>\n{% endif %}{% endfor %}{% for c in m['content'] %}"
+    "{% if c['type'] == 'text' %}{{ c['text'] }}{% endif %}{% endfor %} [/INST]{% else %}{% for c in m['content'] %}"
+    "{{ ' ' + c['text'] }}{% endfor %}<|endoftext|>{% endif %}{% endfor %}",
+    "<|endoftext|>",
+    {"image_token": "<image>"},
+    bos="<s>",
+    kind="llama",
 )
 FASTVLM = Words(("<image>",), CHATML.replace("IMAGE", "<image>\n"), "<|im_end|>", {"image_token": "<image>"})
 IDEFICS = Words(
@@ -111,6 +134,7 @@ GEMMA3 = Words(
     "<end_of_turn>",
     {"boi_token": "<start_of_image>", "eoi_token": "<end_of_image>", "image_token": "<image_soft_token>"},
     bos="<bos>",
+    kind="gemma",
 )
 GEMMA4 = Words(
     (
@@ -142,24 +166,54 @@ GEMMA4 = Words(
 @cache
 def tokenizer(family: str) -> PreTrainedTokenizerFast:
     words = MINIATURES[family].words
-    bpe = Tokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    bpe.decoder = decoders.ByteLevel()
-    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<pad>", *words.special]
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    bpe.train_from_iterator(
-        TEXTS, trainers.BpeTrainer(vocab_size=600, special_tokens=special, initial_alphabet=alphabet)
-    )
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<pad>", "<unk>", *words.special]
+    backend = byte_level(special) if words.kind == "bytes" else sentence_piece(special, words.kind)
     made = PreTrainedTokenizerFast(
-        tokenizer_object=bpe,
+        tokenizer_object=backend,
         pad_token="<pad>",
         eos_token=words.end,
         bos_token=words.bos,
         extra_special_tokens=words.named,
         model_input_names=["input_ids", "attention_mask"],
     )
+    made.add_tokens([AddedToken(text, special=False, normalized=False) for text in words.unmarked])
     made.chat_template = words.template
     return made
+
+
+def byte_level(special: list[str]) -> Tokenizer:
+    """As Qwen, SmolVLM and others: byte pairs of words with the blank before them."""
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    bpe.train_from_iterator(
+        TEXTS, trainers.BpeTrainer(vocab_size=600, special_tokens=special, initial_alphabet=alphabet)
+    )
+    return bpe
+
+
+def sentence_piece(special: list[str], kind: str) -> Tokenizer:
+    """As Llama, Mistral and Gemma: blanks are characters, unknown characters are bytes."""
+    trained = Tokenizer(models.BPE())
+    trained.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never" if kind == "gemma" else "first")
+    alphabet = sorted({*"▁\n", *"".join(TEXTS)})
+    trained.train_from_iterator(
+        TEXTS, trainers.BpeTrainer(vocab_size=500, special_tokens=special, initial_alphabet=alphabet)
+    )
+    model = json.loads(trained.to_str())["model"]
+    vocabulary = model["vocab"] | {f"<0x{byte:02X}>": len(model["vocab"]) + byte for byte in range(256)}
+    merges = [tuple(pair) for pair in model["merges"]]
+    bpe = Tokenizer(models.BPE(vocabulary, merges, unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    blank = normalizers.Replace(" ", "▁")
+    strip = [] if kind == "gemma" else [decoders.Strip(" ", 1, 0)]
+    if kind == "llama":
+        bpe.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    else:
+        bpe.normalizer = blank if kind == "gemma" else normalizers.Sequence([normalizers.Prepend("▁"), blank])
+    bpe.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), *strip])
+    bpe.add_special_tokens(special)
+    return bpe
 
 
 def token(family: str, text: str) -> int:
@@ -234,12 +288,31 @@ def llava(family: str) -> Any:
     )
 
 
+def llava_next(family: str) -> Any:
+    return transformers.LlavaNextConfig(
+        vision_config=vision_config(model_type="clip_vision_model", image_size=56, patch_size=14, projection_dim=32),
+        text_config=text_config(family, model_type="mistral", sliding_window=None),
+        image_token_index=token(family, "<image>"),
+        image_grid_pinpoints=NEXT_PINPOINTS,
+        vision_feature_layer=-1,
+    )
+
+
 def llava_1_5(family: str) -> Any:
     return transformers.LlavaConfig(
         vision_config=vision_config(model_type="clip_vision_model", image_size=56, patch_size=14, projection_dim=32),
         text_config=text_config(family, model_type="llama"),
         image_token_index=token(family, "<image>"),
         vision_feature_layer=-1,
+    )
+
+
+def vipllava(family: str) -> Any:
+    return transformers.VipLlavaConfig(
+        vision_config=vision_config(model_type="clip_vision_model", image_size=56, patch_size=14, projection_dim=32),
+        text_config=text_config(family, model_type="llama"),
+        image_token_index=token(family, "<image>"),
+        vision_feature_layers=[-1, -2],
     )
 
 
@@ -344,6 +417,7 @@ class Miniature:
 
 GOT = {"image_processor_type": "GotOcr2ImageProcessorFast", "crop_to_patches": True, "max_patches": 12, **square(112)}
 PINPOINTS = [[56 * row, 56 * col] for row in range(1, 7) for col in range(1, 7)]
+NEXT_PINPOINTS = [[56, 112], [112, 56], [112, 112], [168, 56], [56, 168]]
 LLAVA_IMAGES = {"image_processor_type": "LlavaOnevisionImageProcessor", "image_grid_pinpoints": PINPOINTS, **square(56)}
 LLAVA_SETTINGS = {
     "num_image_tokens": 16,
@@ -391,19 +465,32 @@ MINIATURES["fast_vlm"] = Miniature(
     {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 48}, "crop_size": square(48)["size"]},
     {"processor_class": "LlavaProcessor", "patch_size": 8, "vision_feature_select_strategy": "full"},
 )
-FAMILIES = tuple(MINIATURES)
-UNLISTED = "llava"
-"""A real architecture that is not in the table of families."""
-MINIATURES[UNLISTED] = Miniature(
+CLIP = {"patch_size": 14, "vision_feature_select_strategy": "default", "num_additional_image_tokens": 1}
+MINIATURES["llava"] = Miniature(
     LLAVA_1_5,
     llava_1_5,
     {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 56}, "crop_size": square(56)["size"]},
+    {"processor_class": "LlavaProcessor", **CLIP},
+)
+MINIATURES["llava_next"] = Miniature(
+    LLAVA_NEXT,
+    llava_next,
     {
-        "processor_class": "LlavaProcessor",
-        "patch_size": 14,
-        "vision_feature_select_strategy": "default",
-        "num_additional_image_tokens": 1,
+        "image_processor_type": "LlavaNextImageProcessor",
+        "size": {"shortest_edge": 56},
+        "crop_size": square(56)["size"],
+        "image_grid_pinpoints": NEXT_PINPOINTS,
     },
+    {"processor_class": "LlavaNextProcessor", **CLIP},
+)
+FAMILIES = tuple(MINIATURES)
+UNLISTED = "vipllava"
+"""A real architecture that is not in the table of families."""
+MINIATURES[UNLISTED] = Miniature(
+    LLAVA_1_5,
+    vipllava,
+    {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 56}, "crop_size": square(56)["size"]},
+    {"processor_class": "LlavaProcessor", **CLIP},
 )
 
 

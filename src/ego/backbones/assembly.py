@@ -101,17 +101,20 @@ def lay_out(chat: ChatTokens, parts: Sequence[Part], can: Capabilities, memory_p
     visual = torch.zeros(len(ids), dtype=torch.bool)
     steps, place, done = [], 0, 0
     pictures = [isinstance(part, Picture) for part in parts if isinstance(getattr(part, "tokens", None), VisualTokens)]
-    for (start, block), is_picture in zip(chat.visuals, pictures, strict=True):
+    for placed, is_picture in zip(chat.visuals, pictures, strict=True):
+        block = placed.tokens
         _require_width(block, can)
-        on_grid = can.multimodal_positions and (is_picture or memory_positions == "grid")
-        words, inside = _in_line(start - done), _on_grid(block) if on_grid else None
-        inside = _in_line(len(block)) if inside is None else inside
-        steps += [words + place, inside + place + words.shape[1]]
-        place += words.shape[1] + (max(block.grid) if on_grid and block.grid else len(block))
-        visual[start : start + len(block)] = True
-        done = start + len(block)
+        grid = _on_grid(block) if can.multimodal_positions and (is_picture or memory_positions == "grid") else None
+        shown = 0
+        for start, length in placed.runs:
+            words = _in_line(start - done)
+            inside = _in_line(length) if grid is None else grid[:, shown : shown + length]
+            steps += [words + place, inside + place + words.shape[1]]
+            place += words.shape[1] + (max(block.grid) if grid is not None and block.grid else length)
+            visual[start : start + length] = True
+            done, shown = start + length, shown + length
     steps.append(_in_line(len(ids) - done) + place)
-    return Tokens(ids, torch.cat(steps, dim=1), visual, tuple(block for _, block in chat.visuals))
+    return Tokens(ids, torch.cat(steps, dim=1), visual, tuple(placed.tokens for placed in chat.visuals))
 
 
 @dataclass(frozen=True)

@@ -1,55 +1,48 @@
 """Prompt -> token ids and the places of its visual tokens, in the model's own chat format.
 
-The model's chat template is rendered once per prompt, with a mark where the user's words and memories go; what stands
-around an image is learnt from the template and the processor. Words of the user never become control tokens: a control
-token spelt in a name or a question is cut in two.
+The model's chat template is rendered once per prompt, with marks where words go; images of the template become what the
+model's processor writes for them. What comes out is, token for token, what that processor makes of the conversation
+(`parity.py` proves it at load); memories stand where images could, between the family's own delimiters.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise, takewhile
-from typing import Any
+from itertools import count, groupby, zip_longest
+from typing import Any, TypeAlias
 
+import torch
+from jaxtyping import Int
 from PIL import Image
+from torch import Tensor
 
-from ego.errors import BackboneError
-from ego.prompt import Prompt, Text, Turn
-from ego.visual_tokens import VisualTokens
+from ego.backbones.chat_template import IMAGE, MARK, ChatTemplate, Message
+from ego.backbones.picture_writing import PictureWriter
+from ego.backbones.tokenization import Tokenization, Words
+from ego.prompt import Part, Prompt, Text, Turn
+from ego.visual_tokens import Markup, VisualTokens
 
-MARK = "\ue000{}\ue001"
-"""Stands for the words of one turn while the template is rendered; private-use characters survive any template."""
 PROBE_IMAGE = (96, 64)
+SMALL_IMAGES = (PROBE_IMAGE, (64, 64))
+"""Sizes at which a family writes an image as simply as it can."""
 
 
-@dataclass(frozen=True)
-class Wrapper:
-    """What stands around visual tokens.
-
-    Attributes:
-        fragment: What the chat template writes for an image.
-        before: What the processor makes of it, up to the first placeholder.
-        after: And from the last placeholder on.
-    """
-
-    fragment: str
-    before: str
-    after: str
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A stretch of a conversation: words, or a part's visual tokens.
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """Visual tokens in a prompt.
 
     Attributes:
-        content: Text or visual tokens.
-        trusted: Whether control tokens in the text are meant.
-        ends_part: Whether a part of the prompt is complete after it.
+        tokens: The tokens.
+        runs: First position and length of every run of placeholders.
     """
 
-    content: str | VisualTokens
-    trusted: bool = True
-    ends_part: bool = False
+    tokens: VisualTokens
+    runs: tuple[tuple[int, int], ...]
+
+    @property
+    def positions(self) -> Int[Tensor, " visual"]:
+        """Position of every token in the prompt."""
+        return torch.cat([torch.arange(start, start + length) for start, length in self.runs])
 
 
 @dataclass(frozen=True)
@@ -58,175 +51,234 @@ class ChatTokens:
 
     Attributes:
         ids: Token ids, placeholders included.
-        visuals: First position and tokens of every visual part, in order.
+        visuals: Places and tokens of every visual part, in order.
         part_ends: For every part of the prompt, the position behind its last token.
     """
 
     ids: tuple[int, ...]
-    visuals: tuple[tuple[int, VisualTokens], ...]
+    visuals: tuple[Placed, ...]
     part_ends: tuple[int, ...]
 
 
-class ChatFormat:
-    """The chat format of one model."""
+@dataclass(frozen=True)
+class Run:
+    """Placeholders side by side: all of a visual part, or a stretch of it.
 
-    def __init__(self, processor: Any, config: Any) -> None:
-        self._processor, self._tokenizer = processor, processor.tokenizer
+    Attributes:
+        visual: Which visual part, counted in order.
+        length: Number of placeholders.
+    """
+
+    visual: int
+    length: int
+
+
+class PartEnd:
+    """Here a part of the prompt is complete."""
+
+
+Piece: TypeAlias = Words | Run | PartEnd
+
+
+class ChatFormat:
+    """The chat format of one model.
+
+    Attributes:
+        template: Its chat template.
+        delimiters: What stands before and after the visual tokens of a memory.
+    """
+
+    def __init__(self, processor: Any, config: Any, template: ChatTemplate, writer: PictureWriter) -> None:
+        """Learn how the model writes conversations.
+
+        Args:
+            processor: The model's processor.
+            config: Configuration of the model.
+            template: Its chat template.
+            writer: The image side of the processor.
+        """
+        self._processor, self.template, self._writer = processor, template, writer
         self._image_token = int(config.image_token_id)
-        self._control = _control_pattern(self._tokenizer, config)
-        self._opening = _opening(self._tokenizer)
-        self.wrapper = self._find_wrapper()
+        simplest = min((writer.write(Image.new("RGB", size)).markup for size in SMALL_IMAGES), key=_run_count)
+        self.delimiters = simplest.words[0], simplest.words[-1]
+        spelt = [template.place, *simplest.words, *_named_tokens(processor.tokenizer, config)]
+        placeholder = processor.tokenizer.convert_ids_to_tokens(self._image_token)
+        self._words = Tokenization(processor.tokenizer, placeholder=placeholder, control=spelt)
+        self._waiting = template.render([_said("user", _words(MARK.format(0)))])
+        self._opening = self._ids_before_everything()
 
     def tokenize(self, prompt: Prompt) -> ChatTokens:
         """Lay a prompt out in tokens.
 
         Every part ends on a token boundary, so that the beginning of a prompt can be prefilled.
         """
-        ids: list[int] = []
-        visuals, ends = [], []
-        words: list[Piece] = []
-        for piece in self._pieces(prompt):
-            if isinstance(piece.content, VisualTokens):
-                ids += self._ids(words)
-                words = []
-                visuals.append((len(ids), piece.content))
-                ids += [self._image_token] * len(piece.content)
+        visuals = [part.tokens for part in prompt.parts if not isinstance(part, Text)]
+        runs: list[list[tuple[int, int]]] = [[] for _ in visuals]
+        ids, ends = list(self._opening), []
+        stretches = [
+            list(group) for _, group in groupby(self._pieces(prompt), key=lambda piece: isinstance(piece, Run))
+        ]
+        for number, stretch in enumerate(stretches):
+            if isinstance(stretch[0], Run):
+                for run in stretch:
+                    assert isinstance(run, Run)
+                    runs[run.visual].append((len(ids), run.length))
+                    ids += [self._image_token] * run.length
             else:
-                words.append(piece)
-            if piece.ends_part:
-                ids += self._ids(words)
-                words = []
-                ends.append(len(ids))
-        return ChatTokens((*ids, *self._ids(words)), tuple(visuals), tuple(ends))
+                more, stops = self._stretch(stretch, number > 0, number + 1 < len(stretches))
+                ends += [len(ids) + stop for stop in stops]
+                ids += more
+        placed = tuple(Placed(tokens, tuple(own)) for tokens, own in zip(visuals, runs, strict=True))
+        return ChatTokens(tuple(ids), placed, tuple(ends))
 
     def plain_ids(self, text: str) -> list[int]:
-        """Tokenize words that must not become control tokens."""
-        return self._ids([Piece(text, trusted=False)])
+        """Tokenize the beginning of an answer, as words that must not become control tokens."""
+        return self._words.continued(self._waiting.split(MARK.format(0))[1], text)
+
+    def shown(self, ids: Sequence[int]) -> str:
+        """Decode tokens, control tokens included."""
+        return str(self._processor.tokenizer.decode(list(ids), clean_up_tokenization_spaces=False))
 
     def native_ids(self, image: Image.Image, question: str) -> list[int]:
-        """Let the model's own processor lay out one image and a question, for comparison."""
-        content = [{"type": "image"}, {"type": "text", "text": question}]
-        rendered = self._render([{"role": "user", "content": content}])
-        ids = self._processor(
-            text=[rendered],
-            images=[[image]],
-            add_special_tokens=not rendered.startswith(self._tokenizer.bos_token or "\ue002"),
-        )["input_ids"][0]
-        return list(ids)
+        """Let the model's own processor lay out one image and a question."""
+        message = _said("user", IMAGE, _words(question))
+        return [int(token) for token in self.native_inputs([message], [image])["input_ids"][0]]
+
+    def native_inputs(self, messages: Sequence[Message], images: Sequence[Image.Image], **options: Any) -> Any:
+        """Let the model's own processor prepare a conversation that waits for an answer."""
+        rendered = self.template.render(messages)
+        bos = self._processor.tokenizer.bos_token
+        opened = {"add_special_tokens": False} if bos and rendered.startswith(bos) else {}
+        return self._processor(
+            text=[rendered], images=[list(images)] if images else None, **self._writer.options, **opened, **options
+        )
 
     def _pieces(self, prompt: Prompt) -> Iterator[Piece]:
         """Render the conversation and put the parts where the template wants them."""
-        leading = [_leading_visuals(turn) for turn in prompt.turns]
+        visuals = count()
+        items = [[list(item) for item in _items(turn, self.template.keeps_order)] for turn in prompt.turns]
+        marked = [item for turn in items for item in turn if _is_words(item)]
+        shown = iter([item[0] for turn in items for item in turn if not _is_words(item)])
+        numbers = iter(range(len(marked)))
         messages = [
-            {"role": turn.role, "content": _content(turn, count, MARK.format(number))}
-            for number, (turn, count) in enumerate(zip(prompt.turns, leading, strict=True))
+            _said(turn.role, *[_words(MARK.format(next(numbers))) if _is_words(item) else IMAGE for item in own])
+            for turn, own in zip(prompt.turns, items, strict=True)
         ]
-        rendered = self._render(messages)
-        yield Piece("" if rendered.startswith(self._tokenizer.bos_token or MARK) else self._opening)
-        parts = [iter(turn.parts) for turn in prompt.turns]
-        owners = iter([number for number, count in enumerate(leading) for _ in range(count)])
-        for text in re.split(f"({re.escape(self.wrapper.fragment)}|\ue000\\d+\ue001)", rendered):
-            if text == self.wrapper.fragment:
-                yield from self._part(next(parts[next(owners)]))
+        after_image = False
+        pattern = f"({re.escape(self.template.place)}|\ue000\\d+\ue001)"
+        for text in re.split(pattern, self.template.render(messages)):
+            if text == self.template.place:
+                yield from self._picture(next(shown), next(visuals))
             elif text.startswith("\ue000"):
-                for part in parts[int(text[1:-1])]:
-                    yield from self._part(part)
+                yield from self._said_in_words(marked[int(text[1:-1])], visuals)
             else:
-                yield Piece(text)
+                yield from self._template_words(text) if after_image else [Words(text)]
+            after_image = text == self.template.place
 
-    def _part(self, part: Any) -> Iterator[Piece]:
-        if isinstance(part, Text):
-            yield Piece(part.text, trusted=False, ends_part=True)
-            return
-        yield Piece(self.wrapper.before)
-        yield Piece(part.tokens)
-        yield Piece(self.wrapper.after, ends_part=True)
+    def _template_words(self, text: str) -> Iterator[Piece]:
+        """Write what the template puts behind an image; its beginning may belong to the image."""
+        after = self.template.around[1]
+        own = after if text.startswith(after) else ""
+        yield Words(own)
+        yield PartEnd()
+        yield Words(text.removeprefix(own))
 
-    def _ids(self, words: Sequence[Piece]) -> list[int]:
-        """Tokenize adjacent words together, as the processor would, with control tokens of the user cut in two."""
-        text = "".join(str(piece.content) for piece in words)
-        trusted = [trust for piece in words for trust in [piece.trusted] * len(str(piece.content))]
-        cuts = [match.start(1) for match in self._control.finditer(text) if not all(trusted[slice(*match.span(1))])]
-        edges = [0, *(cut + 1 for cut in cuts), len(text)]
-        stretches = [text[start:stop] for start, stop in pairwise(edges)]
-        return [token for stretch in stretches if stretch for token in self._encode(stretch)]
+    def _said_in_words(self, parts: Sequence[Part], visuals: Iterator[int]) -> Iterator[Piece]:
+        """Write what stands at the place of words: words, and images among them where a template would move them."""
+        for part in _trimmed(parts) if self.template.trims else parts:
+            if isinstance(part, Text):
+                yield Words(part.text, trusted=False)
+            else:
+                yield Words(self.template.around[0])
+                yield from self._picture(part, next(visuals))
+                yield Words(self.template.around[1])
+            yield PartEnd()
 
-    def _encode(self, text: str) -> list[int]:
-        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+    def _picture(self, part: Part, number: int) -> Iterator[Piece]:
+        """Write the runs of placeholders of a picture or a memory, and the words around them."""
+        assert not isinstance(part, Text)
+        markup = part.tokens.markup
+        if markup is None or len(markup) != len(part.tokens):
+            markup = Markup(self.delimiters, (len(part.tokens),))
+        for words, length in zip_longest(markup.words, markup.runs):
+            yield Words(words)
+            if length is not None:
+                yield Run(number, length)
 
-    def _render(self, messages: list[dict[str, Any]]) -> str:
-        # Models that can think aloud are asked not to; other templates ignore the word.
-        rendered = self._tokenizer.apply_chat_template(
-            messages,
-            chat_template=self._processor.chat_template,
-            add_generation_prompt=True,
-            tokenize=False,
-            enable_thinking=False,
-        )
-        return str(rendered)
+    def _stretch(self, pieces: Sequence[Piece], after: bool, before: bool) -> tuple[list[int], list[int]]:
+        words: list[Words] = []
+        ends, length = [], 0
+        for piece in pieces:
+            if isinstance(piece, Words):
+                words.append(piece)
+                length += len(piece.text)
+            else:
+                ends.append(length)
+        return self._words.stretch(words, ends, after_visual=after, before_visual=before)
 
-    def _find_wrapper(self) -> Wrapper:
-        """Learn what surrounds an image: compare the template with and without one, let the processor expand it."""
-        image, words = {"type": "image"}, {"type": "text", "text": MARK.format(0)}
-        with_image = self._render([{"role": "user", "content": [image, words]}])
-        without = self._render([{"role": "user", "content": [words]}])
-        start = _common(with_image, without)
-        tail = _common(with_image[start:][::-1], without[start:][::-1])
-        fragment = with_image[start : len(with_image) - tail]
-        ids = self._processor(text=[fragment], images=[[Image.new("RGB", PROBE_IMAGE)]], add_special_tokens=False)
-        if not fragment:
-            raise BackboneError("the chat template has no place for images; choose an instruction-tuned checkpoint")
-        before, after = _around_last_run(list(ids["input_ids"][0]), self._image_token)
-        return Wrapper(fragment, self._decode(before), self._decode(after))
-
-    def _decode(self, ids: list[int]) -> str:
-        return str(self._tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
-
-
-def _common(one: str, other: str) -> int:
-    """Count the characters with which both begin."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+    def _ids_before_everything(self) -> tuple[int, ...]:
+        """Find what the processor puts before a text by itself, for templates that leave it to the tokenizer."""
+        words = _said("user", _words("x"))
+        native = [int(token) for token in self.native_inputs([words], [])["input_ids"][0]]
+        alone = self._words.tokenizer(self.template.render([words]), add_special_tokens=False)["input_ids"]
+        return tuple(native[: len(native) - len(alone)]) if native[-len(alone) :] == alone else ()
 
 
-def _leading_visuals(turn: Turn) -> int:
-    """Count the visual parts a turn begins with: these the template places itself, the others follow the words."""
-    words = [number for number, part in enumerate(turn.parts) if isinstance(part, Text)]
-    return words[0] if words else len(turn.parts)
+def _is_run(piece: Piece) -> bool:
+    return isinstance(piece, Run)
 
 
-def _content(turn: Turn, leading: int, mark: str) -> list[dict[str, str]]:
-    images = [{"type": "image"}] * leading
-    return [*images, {"type": "text", "text": mark}] if leading < len(turn.parts) else images
+def _is_words(item: Sequence[Part]) -> bool:
+    """Tell words (perhaps with images among them) from an image."""
+    return len(item) > 1 or isinstance(item[0], Text)
 
 
-def _around_last_run(ids: list[int], image_token: int) -> tuple[list[int], list[int]]:
-    """Cut out what stands before and after the last unbroken run of placeholders."""
-    if image_token not in ids:
-        raise BackboneError("the processor puts no image placeholder into the prompt; the model cannot be used")
-    last = len(ids) - 1 - ids[::-1].index(image_token)
-    first = last
-    while first > 0 and ids[first - 1] == image_token:
-        first -= 1
-    earlier = [position for position in range(first) if ids[position] == image_token]
-    return ids[earlier[-1] + 1 if earlier else 0 : first], ids[last + 1 :]
+def _said(role: str, *content: dict[str, str]) -> Message:
+    return {"role": role, "content": list(content)}
 
 
-def _control_pattern(tokenizer: Any, config: Any) -> re.Pattern[str]:
-    """Match every control token, overlapping ones too, the longest first."""
-    placeholders = {
+def _words(text: str) -> dict[str, str]:
+    return {"type": "text", "text": text}
+
+
+def _items(turn: Turn, keeps_order: bool) -> Iterator[list[Part]]:
+    """Group the parts of a turn as the template is given them: adjacent words together, every image by itself.
+
+    A template that moves images before the words is given those that stand there anyway; the others stay among the
+    words, which belong to them.
+    """
+    groups = [(is_text, list(group)) for is_text, group in groupby(turn.parts, key=lambda part: isinstance(part, Text))]
+    while groups and (keeps_order or not groups[0][0]):
+        is_text, parts = groups.pop(0)
+        yield from [parts] if is_text else ([part] for part in parts)
+    rest = [part for _, parts in groups for part in parts]
+    if rest:
+        yield rest
+
+
+def _trimmed(parts: Sequence[Part]) -> list[Part]:
+    """Take blanks away at both ends, as the template does with the words it is given."""
+    kept = list(parts)
+    for places, strip in ((range(len(kept)), str.lstrip), (reversed(range(len(kept))), str.rstrip)):
+        for place in places:
+            part = kept[place]
+            if not isinstance(part, Text):
+                break
+            kept[place] = Text(strip(part.text))
+            if strip(part.text):
+                break
+    return kept
+
+
+def _run_count(markup: Markup) -> int:
+    return len(markup.runs)
+
+
+def _named_tokens(tokenizer: Any, config: Any) -> list[str]:
+    """Spell the tokens that the configuration names, such as those of images and videos."""
+    ids = [
         value
         for name, value in config.to_dict().items()
-        if name.endswith(("_token_id", "_token_index")) and isinstance(value, int)
-    }
-    spelt = {
-        token.content
-        for number, token in tokenizer.added_tokens_decoder.items()
-        if token.special or number in placeholders
-    }
-    return re.compile(f"(?=({'|'.join(re.escape(word) for word in sorted(spelt, key=len, reverse=True)) or '(?!)'}))")
-
-
-def _opening(tokenizer: Any) -> str:
-    """Spell what the tokenizer puts before every text by itself, for templates that leave it to the tokenizer."""
-    begins = tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id]
-    return str(tokenizer.bos_token) if begins and tokenizer.bos_token else ""
+        if name.endswith(("_token_id", "_token_index")) and isinstance(value, int) and 0 <= value < len(tokenizer)
+    ]
+    return [str(token) for token in tokenizer.convert_ids_to_tokens(ids)]

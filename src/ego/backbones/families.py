@@ -8,8 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-SchemeName: TypeAlias = Literal["whole image", "single grid", "tiles", "merged patches", "any-res", "pooled patches"]
-LimitName: TypeAlias = Literal["fixed", "tiles", "pixels", "any-res", "soft tokens"]
+SchemeName: TypeAlias = Literal[
+    "whole image", "single grid", "padded view", "tiles", "merged patches", "any-res", "pooled patches"
+]
+LimitName: TypeAlias = Literal["fixed", "one view", "tiles", "pixels", "soft tokens", "smaller image"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Family:
         geometry: Which box each visual token looks at: a scheme of `geometry.py` or a function of the same form; None
             when unknown (index order, no heat-map, no calibration).
         limit: How the number of visual tokens of an image is set: a way of `image_preparation.py` or a function of the
-            same form; None when there is no way.
+            same form; None for images made smaller.
         checkpoints: Examples, small to large.
         notes: What a user should know before choosing it.
     """
@@ -103,13 +105,35 @@ _families: list[Family] = [
     Family(
         name="LLaVA-OneVision",
         model_types=("llava_onevision",),
-        geometry="any-res",
-        limit="any-res",
+        geometry="padded view",
+        limit="one view",
         checkpoints=(
             Checkpoint("llava-hf/llava-onevision-qwen2-0.5b-ov-hf", 1.8),
             Checkpoint("llava-hf/llava-onevision-qwen2-7b-ov-hf", 16.1),
         ),
-        notes="One padded view per image (730 tokens), as with several images; any-res from 8,500 tokens on.",
+        notes="One padded view per image (730 tokens), as its processor writes several images.",
+    ),
+    Family(
+        name="LLaVA-NeXT",
+        model_types=("llava_next",),
+        geometry="any-res",
+        limit="fixed",
+        checkpoints=(
+            Checkpoint("llava-hf/llava-v1.6-mistral-7b-hf", 15.1),
+            Checkpoint("llava-hf/llama3-llava-next-8b-hf", 16.7),
+        ),
+        notes="A whole view, then a grid that follows the aspect: 1,700 to 2,900 tokens per image.",
+    ),
+    Family(
+        name="LLaVA 1.5",
+        model_types=("llava",),
+        geometry="single grid",
+        limit="fixed",
+        checkpoints=(
+            Checkpoint("llava-hf/llava-1.5-7b-hf", 14.1),
+            Checkpoint("llava-hf/llava-1.5-13b-hf", 26.7),
+        ),
+        notes="The middle square of an image, 576 tokens.",
     ),
     Family(
         name="SmolVLM",

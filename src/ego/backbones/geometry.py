@@ -1,4 +1,4 @@
-"""Which box of the image each visual token looks at: six schemes, one per family of tilings.
+"""Which box of the image each visual token looks at: seven schemes, one per family of tilings.
 
 A scheme takes the model's config, the image processor, the image's size, the processor's output for that one image and
 the number of tokens the projector made of it; it returns a Layout, or None if the count does not fit the scheme.
@@ -61,11 +61,6 @@ def merged_grid(config: Any, inputs: Mapping[str, Any]) -> tuple[int, int] | Non
     return rows // merge, cols // merge
 
 
-def any_res_tiles(config: Any) -> int:
-    """Read the most tiles of an any-res model, spelt "anyres_max_9"."""
-    return int(config.vision_aspect_ratio.removeprefix("anyres_max_"))
-
-
 def whole_image(
     config: Any, processor: Any, size: tuple[int, int], inputs: Mapping[str, Any], count: int
 ) -> Layout | None:
@@ -116,11 +111,22 @@ def tiles(config: Any, processor: Any, size: tuple[int, int], inputs: Mapping[st
     return _views([*views, grid_boxes(side, side)], numbers, count)
 
 
+def padded_view(
+    config: Any, processor: Any, size: tuple[int, int], inputs: Mapping[str, Any], count: int
+) -> Layout | None:
+    """A square grid over an image that was padded to a square, and a newline at its end (LLaVA-OneVision)."""
+    side, square = config.vision_config.image_size // config.vision_config.patch_size, max(size)
+    grid = grid_boxes(side, side, _centred(square / size[0], square / size[1]))
+    layout = _views([torch.cat([grid, torch.tensor([WHOLE_FRAME])])], [WHOLE_IMAGE], count)
+    if layout is not None:
+        layout.spatial[_empty(layout.boxes)] = False
+        layout.spatial[-1] = False
+    return layout
+
+
 def any_res(config: Any, processor: Any, size: tuple[int, int], inputs: Mapping[str, Any], count: int) -> Layout | None:
-    """LLaVA-OneVision: one padded view and a newline; or a whole view, then a grid with a newline after every row."""
+    """A whole view, then a grid with a newline after every row (LLaVA-NeXT)."""
     side = config.vision_config.image_size // config.vision_config.patch_size
-    if inputs["pixel_values"].shape[1] == 1:
-        return _padded_view(side, size, count)
     rows, cols, frame = _any_res_grid(config, side, size)
     boxes = grid_boxes(rows, cols, frame).reshape(rows, cols, 4)
     row_ends = torch.stack([boxes[:, 0, 0], boxes[:, 0, 1], boxes[:, -1, 2], boxes[:, -1, 3]], dim=1)
@@ -134,6 +140,7 @@ def any_res(config: Any, processor: Any, size: tuple[int, int], inputs: Mapping[
 SCHEMES: Mapping[str, Scheme] = {
     "whole image": whole_image,
     "single grid": single_grid,
+    "padded view": padded_view,
     "tiles": tiles,
     "merged patches": merged_patches,
     "any-res": any_res,
@@ -176,17 +183,6 @@ def _framed_view(side: int, frame: Frame, count: int) -> Layout | None:
     return layout
 
 
-def _padded_view(side: int, size: tuple[int, int], count: int) -> Layout | None:
-    """Lay a square grid over an image that was padded to a square, centred; the newline comes last."""
-    square = max(size)
-    grid = grid_boxes(side, side, _centred(square / size[0], square / size[1]))
-    layout = _views([torch.cat([grid, torch.tensor([WHOLE_FRAME])])], [WHOLE_IMAGE], count)
-    if layout is not None:
-        layout.spatial[_empty(layout.boxes)] = False
-        layout.spatial[-1] = False
-    return layout
-
-
 def _empty(boxes: Float[Tensor, "visual 4"]) -> Bool[Tensor, " visual"]:
     return (boxes[:, 2] <= boxes[:, 0]) | (boxes[:, 3] <= boxes[:, 1])
 
@@ -196,10 +192,8 @@ def _any_res_grid(config: Any, side: int, size: tuple[int, int]) -> tuple[int, i
 
     The model un-pads in whole tokens, so that the grid reaches a little over the image on two sides.
     """
-    # Imported here: only LLaVA-OneVision models bring this module along.
-    from transformers.models.llava_onevision.modeling_llava_onevision import (  # noqa: PLC0415
-        get_anyres_image_grid_shape,
-    )
+    # Imported here: only LLaVA-NeXT models bring this module along.
+    from transformers.models.llava_next.modeling_llava_next import get_anyres_image_grid_shape  # noqa: PLC0415
 
     width, height = size
     tall, wide = get_anyres_image_grid_shape(
@@ -214,11 +208,4 @@ def _any_res_grid(config: Any, side: int, size: tuple[int, int]) -> tuple[int, i
         content = int(round(width * (rows / height), 7))
         cols -= (cols - content) // 2 * 2
         over = (cols / content, 1.0)
-    rows, cols = _interpolated(config, side, rows, cols)
     return rows, cols, _centred(*over)
-
-
-def _interpolated(config: Any, side: int, rows: int, cols: int) -> tuple[int, int]:
-    """Shrink a grid as the model does above its number of tiles."""
-    ratio = math.sqrt(rows * cols / (any_res_tiles(config) * side**2))
-    return (int(rows // ratio), int(cols // ratio)) if ratio > 1.1 else (rows, cols)

@@ -19,17 +19,19 @@ from ego.backbones.attention_probe import ProbeSwitch, Recorder
 from ego.backbones.base import Generation, ModelCard, Prefix, Record
 from ego.backbones.capabilities import inspect_model
 from ego.backbones.chat_format import PROBE_IMAGE, ChatFormat, ChatTokens
+from ego.backbones.chat_template import ChatTemplate
 from ego.backbones.decoding import Transcript
 from ego.backbones.families import Family
 from ego.backbones.fingerprint import decoder_digest, fingerprint_of
 from ego.backbones.geometry import SCHEMES, grid_positions, merged_grid
-from ego.backbones.image_preparation import prepare_images, require_limit
+from ego.backbones.image_preparation import image_settings
+from ego.backbones.picture_writing import PictureWriter, WrittenPicture
 from ego.backbones.prefix import PrefixState
 from ego.backbones.recording import recorder_of
 from ego.backbones.runner import Runner, anchor, encode
 from ego.backbones.scoring import Scorer
 from ego.backbones.spelling import last_spelling
-from ego.errors import BackboneError, ContextBudgetError
+from ego.errors import BackboneError, ContextBudgetError, SelfCheckError
 from ego.prompt import Prompt
 from ego.visual_tokens import VisualTokens
 
@@ -69,10 +71,16 @@ class HuggingFaceBackbone:
         """
         self.model, self._tokenizer, self._family, self._positions = model, processor.tokenizer, family, positions
         self._can = inspect_model(model)
-        self.preparation = prepare_images(family, processor.image_processor, model.config, max_visual_tokens)
-        self.chat = ChatFormat(processor, model.config)
-        sample, tokens = encode(model, self.preparation(Image.new("RGB", PROBE_IMAGE)), self._can, anchor(model))
-        require_limit(len(tokens), max_visual_tokens, family)
+        template = ChatTemplate(processor)
+        self.preparation = PictureWriter(
+            processor,
+            image_settings(family, processor.image_processor, model.config, max_visual_tokens),
+            place=template.place,
+            placeholder=processor.tokenizer.convert_ids_to_tokens(self._can.image_token),
+            family=family,
+        )
+        self.chat = ChatFormat(processor, model.config, template, self.preparation)
+        sample, _ = encode(model, self.preparation(Image.new("RGB", PROBE_IMAGE)), self._can, anchor(model))
         self._form = FeatureForm.of(sample)
         self._runner = Runner(model, self._can, self._form)
         self._scorer = Scorer(self._runner)
@@ -96,12 +104,20 @@ class HuggingFaceBackbone:
 
     def encode_image(self, image: Image.Image) -> VisualTokens:
         """Run vision tower and projector once on an upright RGB image."""
-        inputs = self.preparation(image)
-        _, tokens = encode(self.model, inputs, self._can, self._runner.like)
-        grid = merged_grid(self.model.config, inputs)
-        if grid is not None:
-            tokens = replace(tokens, grid=grid, grid_position=grid_positions(*grid))
-        return self._placed(tokens, image.size, inputs)
+        written = self.preparation.write(image)
+        _, tokens = encode(self.model, dict(written.inputs), self._can, self._runner.like)
+        if len(tokens) != len(written.markup):
+            raise SelfCheckError(
+                f"{self.card.model_id}: the processor writes {len(written.markup)} placeholders for an image of "
+                f"{len(tokens)} visual tokens; processor and model do not belong together"
+            )
+        return self._placed(self.on_grid(tokens, written), written)
+
+    def on_grid(self, tokens: VisualTokens, written: WrittenPicture) -> VisualTokens:
+        """Say how the tokens stand in a prompt, and at which rows and columns."""
+        grid = merged_grid(self.model.config, written.inputs)
+        places = None if grid is None else grid_positions(*grid)
+        return replace(tokens, markup=written.markup, grid=grid, grid_position=places)
 
     def prefill(self, prompt: Prompt, parts: int, *, prefix: Prefix | None = None) -> Prefix:
         """Run the model over the first `parts` parts of `prompt`, on top of `prefix` if one is given."""
@@ -209,13 +225,14 @@ class HuggingFaceBackbone:
             concepts_per_prompt=self._can.concepts_per_prompt,
         )
 
-    def _placed(self, tokens: VisualTokens, size: tuple[int, int], inputs: dict[str, Any]) -> VisualTokens:
+    def _placed(self, tokens: VisualTokens, written: WrittenPicture) -> VisualTokens:
         """Say which box of the image each token looks at."""
         geometry = self._family.geometry
         if geometry is None:
             return tokens
         scheme = geometry if callable(geometry) else SCHEMES[geometry]
-        layout = scheme(self.model.config, self.preparation.processor, size, inputs, len(tokens))
+        size = written.size
+        layout = scheme(self.model.config, self.preparation.processor, size, written.inputs, len(tokens))
         if layout is None:
             raise BackboneError(
                 f"{self.card.model_id} made {len(tokens)} visual tokens of a {size[0]}x{size[1]} image, which does "

@@ -1,22 +1,17 @@
-"""Image -> model inputs, with as few visual tokens as asked for: one covering of the image per image, where possible.
+"""The number of visual tokens of an image: one covering of the image per image, where possible.
 
 Every way of limiting tokens takes the image processor, the model's config and the limit (None: the family's default),
-sets the processor, and says how to call it.
+sets the processor, and says how to call it (`picture_writing.py` does).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, TypeAlias
 
-from PIL import Image
-from torch import Tensor
-
 from ego.backbones.families import Family
-from ego.backbones.geometry import any_res_tiles
-from ego.errors import BackboneError
 
-PIXEL_LIMIT_DEFAULT = 1024
+TOKENS_BY_DEFAULT = 1024
 """Visual tokens per image for models whose tokens grow with the image; a 12-megapixel photo would take 12,000."""
 SOFT_TOKEN_STEPS = (70, 140, 280, 560, 1120)
 PERSONAL_KEYS = (
@@ -29,37 +24,37 @@ PERSONAL_KEYS = (
 
 
 @dataclass(frozen=True)
-class ImagePreparation:
-    """The image processor of a model, set to a number of visual tokens.
+class ImageSettings:
+    """How the image side of a model was set.
 
     Attributes:
-        processor: The Hugging Face image processor.
-        tokens: Visual tokens of an image: exact, or the upper limit where they depend on its size.
+        processor: The image processor, its attributes set.
+        limit: Most visual tokens of an image; where no attribute keeps to it, the image is made smaller.
+        strict: Whether the limit is the user's own, so that more tokens are an error.
         one_of_several: Hand each image over as one of two: LLaVA-OneVision then makes one view of it instead of many.
+        overrides: Settings that the whole processor must be told with every call, since its own defaults are others.
+        shrinks: Whether only a smaller image keeps to the limit.
     """
 
     processor: Any
-    tokens: int | None
+    limit: int | None = None
+    strict: bool = False
     one_of_several: bool = False
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    shrinks: bool = False
 
-    def __call__(self, image: Image.Image) -> dict[str, Tensor]:
-        """Turn one image into what `get_image_features` takes."""
-        if not self.one_of_several:
-            return dict(self.processor(images=[image], return_tensors="pt"))
-        inputs = dict(self.processor(images=[[image, image]], return_tensors="pt"))
-        return {name: value if name == "batch_num_images" else value[:1] for name, value in inputs.items()}
-
-    def settings(self) -> dict[str, Any]:
+    def described(self) -> dict[str, Any]:
         """List everything that decides about the pixels, in plain values; class names and backends left out."""
         raw = _plain(self.processor.to_dict())
         chosen = {key: value for key, value in raw.items() if key not in PERSONAL_KEYS and not key.startswith("_")}
-        return {**chosen, "one_of_several": self.one_of_several}
+        limit = {"limit": self.limit} if self.shrinks else {}
+        return {**chosen, **self.overrides, **limit, "one_of_several": self.one_of_several}
 
 
-Limit: TypeAlias = Callable[[Any, Any, int | None], ImagePreparation]
+Limit: TypeAlias = Callable[[Any, Any, int | None], ImageSettings]
 
 
-def prepare_images(family: Family, processor: Any, config: Any, limit: int | None) -> ImagePreparation:
+def image_settings(family: Family, processor: Any, config: Any, limit: int | None) -> ImageSettings:
     """Set the number of visual tokens per image.
 
     Args:
@@ -67,74 +62,62 @@ def prepare_images(family: Family, processor: Any, config: Any, limit: int | Non
         processor: Image processor; it is changed.
         config: Configuration of the model.
         limit: Most visual tokens per image; None for the family's default.
-
-    Raises:
-        BackboneError: If the family cannot go that low, or has no known way to limit tokens.
     """
-    if family.limit is None:
-        if limit is not None:
-            raise BackboneError("no way is known to limit the visual tokens of this model; leave max_visual_tokens out")
-        return ImagePreparation(processor, tokens=None)
-    choose = family.limit if callable(family.limit) else LIMITS[family.limit]
-    preparation: ImagePreparation = choose(processor, config, limit)
-    require_limit(preparation.tokens or 0, limit, family)
-    return preparation
+    way = family.limit or "smaller image"
+    choose = way if callable(way) else LIMITS[way]
+    chosen: ImageSettings = choose(processor, config, limit)
+    return replace(chosen, limit=limit or chosen.limit, strict=limit is not None)
 
 
-def require_limit(tokens: int, limit: int | None, family: Family) -> None:
-    """Refuse a limit below what an image takes at least."""
-    if limit is not None and tokens > limit:
-        raise BackboneError(f"max_visual_tokens={limit} is too low: an image takes {tokens} with {family.name}")
-
-
-def fixed(processor: Any, config: Any, limit: int | None) -> ImagePreparation:
-    """Whole image only (Gemma 3, SmolVLM, Idefics3, FastVLM); the number of tokens is given by the architecture."""
+def fixed(processor: Any, config: Any, limit: int | None) -> ImageSettings:
+    """Whole image where there is a choice (Gemma 3, SmolVLM); the number of tokens is given by the architecture."""
     processor.do_image_splitting = False
     processor.do_pan_and_scan = False
-    return ImagePreparation(processor, tokens=None)
+    return ImageSettings(processor)
 
 
-def tiles(processor: Any, config: Any, limit: int | None) -> ImagePreparation:
+def smaller_image(processor: Any, config: Any, limit: int | None) -> ImageSettings:
+    """Leave the processor as it is; images that take too many tokens are made smaller (any family)."""
+    return ImageSettings(processor, limit=limit or TOKENS_BY_DEFAULT, shrinks=True)
+
+
+def tiles(processor: Any, config: Any, limit: int | None) -> ImageSettings:
     """One tile, or as many tiles and a thumbnail as fit (InternVL)."""
     per_tile = int(config.image_seq_length)
     count = max(1, (limit or 0) // per_tile - 1)
     processor.crop_to_patches = count > 1
     processor.min_patches, processor.max_patches = 1, count
-    return ImagePreparation(processor, tokens=per_tile * (count + 1 if count > 1 else 1))
+    return ImageSettings(processor)
 
 
-def pixels(processor: Any, config: Any, limit: int | None) -> ImagePreparation:
+def pixels(processor: Any, config: Any, limit: int | None) -> ImageSettings:
     """Shrink the image until its patches fit (Qwen)."""
-    limit = limit or PIXEL_LIMIT_DEFAULT
+    limit = limit or TOKENS_BY_DEFAULT
     area = (processor.patch_size * processor.merge_size) ** 2
     smallest = min(int(processor.size["shortest_edge"]), limit * area)
     processor.size = type(processor.size)(shortest_edge=smallest, longest_edge=limit * area)
-    return ImagePreparation(processor, tokens=limit)
+    return ImageSettings(processor, limit=limit)
 
 
-def any_res(processor: Any, config: Any, limit: int | None) -> ImagePreparation:
-    """One padded view, or the whole any-res pyramid if the limit has room for its largest form (LLaVA-OneVision)."""
-    side = config.vision_config.image_size // config.vision_config.patch_size
-    tiles_at_most = any_res_tiles(config)
-    largest = int(side**2 * (1 + 1.21 * tiles_at_most) + 1.1 * side * tiles_at_most)
-    if limit is not None and limit >= largest:
-        return ImagePreparation(processor, tokens=largest)
-    return ImagePreparation(processor, tokens=side**2 + 1, one_of_several=True)
+def one_view(processor: Any, config: Any, limit: int | None) -> ImageSettings:
+    """Show every image as one of several: one padded view each, as in every prompt with memories (LLaVA-OneVision)."""
+    return ImageSettings(processor, one_of_several=True)
 
 
-def soft_tokens(processor: Any, config: Any, limit: int | None) -> ImagePreparation:
+def soft_tokens(processor: Any, config: Any, limit: int | None) -> ImageSettings:
     """Choose the largest of the sizes the model was trained with (Gemma 4)."""
     if limit is not None:
         fitting = [step for step in SOFT_TOKEN_STEPS if step <= limit]
         processor.max_soft_tokens = fitting[-1] if fitting else SOFT_TOKEN_STEPS[0]
-    return ImagePreparation(processor, tokens=int(processor.max_soft_tokens))
+    return ImageSettings(processor)
 
 
 LIMITS: Mapping[str, Limit] = {
     "fixed": fixed,
+    "smaller image": smaller_image,
     "tiles": tiles,
     "pixels": pixels,
-    "any-res": any_res,
+    "one view": one_view,
     "soft tokens": soft_tokens,
 }
 

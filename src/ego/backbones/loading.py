@@ -14,6 +14,7 @@ from ego.backbones.assembly import MemoryPositions
 from ego.backbones.families import family_of
 from ego.backbones.huggingface import HuggingFaceBackbone
 from ego.backbones.out_of_memory import explained_memory
+from ego.backbones.parity import require_parity
 from ego.backbones.processors import load_processor
 from ego.backbones.self_check import check
 from ego.errors import BackboneError
@@ -62,6 +63,7 @@ def load(
         positions=positions,
     )
     if self_check:
+        require_parity(backbone)
         check(backbone)
     return backbone
 

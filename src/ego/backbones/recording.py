@@ -1,7 +1,5 @@
 """What of a prompt is to be recorded -> a Recorder for the attention probe."""
 
-import torch
-
 from ego.backbones.attention_probe import Recorder
 from ego.backbones.base import Record
 from ego.backbones.capabilities import Capabilities
@@ -43,6 +41,5 @@ def recorder_of(
     visual_parts = [index for index, part in enumerate(prompt.parts) if not isinstance(part, Text)]
     if record.part not in visual_parts:
         raise BackboneError(f"part {record.part} holds no visual tokens; parts {visual_parts} do")
-    start, block = chat.visuals[visual_parts.index(record.part)]
-    columns = torch.arange(start, start + len(block))
+    columns = chat.visuals[visual_parts.index(record.part)].positions
     return Recorder(modules, layers=record.layers, columns=columns, from_position=first, seen=seen)

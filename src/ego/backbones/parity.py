@@ -1,0 +1,181 @@
+"""Proof at load that prompts are the model's own: Ego's ids against those of the model's processor.
+
+Conversations without an image, with one, with two, with images among words, of several turns, and with tall, wide and
+large images are laid out by both. No forward pass is needed: ids, and rotary positions where a model has several axes,
+follow from the sizes of the images. A model whose prompts differ is refused, with the first difference shown as text.
+"""
+
+import inspect
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ego.backbones.huggingface import HuggingFaceBackbone
+from ego.errors import BackboneError, SelfCheckError
+from ego.prompt import Picture, Prompt, Text, Turn
+from ego.visual_tokens import VisualTokens
+
+Said: TypeAlias = str | tuple[int, int]
+"""Words, or an image of this width and height."""
+SMALL, OTHER, TALL, WIDE, LARGE = (96, 64), (120, 200), (300, 1500), (1500, 300), (1600, 1200)
+CONTEXT_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """What is laid out by both.
+
+    Attributes:
+        name: For messages.
+        turns: Who speaks, and what.
+    """
+
+    name: str
+    turns: tuple[tuple[Literal["user", "assistant"], tuple[Said, ...]], ...]
+
+
+CONVERSATIONS = (
+    Conversation("words alone", (("user", ("Who is Bo?",)),)),
+    Conversation("one image", (("user", (SMALL, "What is this?")),)),
+    Conversation("two images", (("user", (SMALL, OTHER, "Which is larger?")),)),
+    Conversation("a tall image", (("user", (TALL, "What is this?")),)),
+    Conversation("a wide image", (("user", (WIDE, "What is this?")),)),
+    Conversation("a large image", (("user", (LARGE, "What is this?")),)),
+    Conversation(
+        "a chat of three turns",
+        (
+            ("user", (SMALL, "Is Bo in this image? Answer with a single word, Yes or No.")),
+            ("assistant", ("Yes",)),
+            ("user", ("What is he doing?",)),
+            ("assistant", ("He is asleep.",)),
+            ("user", ("Where?",)),
+        ),
+    ),
+)
+AMONG_WORDS = Conversation(
+    "images among words",
+    (
+        (
+            "user",
+            ("Remembered concepts.\n", SMALL, "This is Bo.\n", OTHER, "This is Mia.\nThe picture:\n", SMALL, "Who?"),
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How one conversation came out.
+
+    Attributes:
+        conversation: Its name.
+        tokens: Length of Ego's prompt.
+        difference: The first difference in words; empty if there is none.
+    """
+
+    conversation: str
+    tokens: int
+    difference: str = ""
+
+
+def require_parity(backbone: HuggingFaceBackbone) -> None:
+    """Refuse a model whose prompts are not its own processor's.
+
+    Raises:
+        SelfCheckError: If one differs; the message shows the first difference.
+    """
+    for found in compare_prompts(backbone):
+        if found.difference:
+            raise SelfCheckError(
+                f"{backbone.card.model_id}: the prompt for {found.conversation} is not the one that the model's own "
+                f"processor writes: {found.difference}. Answers to it could not be trusted; this kind of checkpoint is "
+                "not supported. Please report it with the output of `ego check`"
+            )
+
+
+def compare_prompts(backbone: HuggingFaceBackbone) -> Iterator[Parity]:
+    """Lay every conversation out both ways."""
+    among = (AMONG_WORDS,) if backbone.chat.template.keeps_order else ()
+    for conversation in (*CONVERSATIONS, *among):
+        yield _compared(backbone, _several(conversation) if backbone.preparation.one_of_several else conversation)
+
+
+def _several(conversation: Conversation) -> Conversation:
+    """Show a lone image twice: a family that writes it as one of several is compared where there are several."""
+    role, said = conversation.turns[0]
+    images = [item for item in said if isinstance(item, tuple)]
+    if len(images) != 1:
+        return conversation
+    doubled = tuple(copy for item in said for copy in ([item] * 2 if isinstance(item, tuple) else [item]))
+    return Conversation(f"{conversation.name}, twice", ((role, doubled), *conversation.turns[1:]))
+
+
+def _compared(backbone: HuggingFaceBackbone, conversation: Conversation) -> Parity:
+    images: list[Image.Image] = []
+    turns = [Turn(role, tuple(_part(backbone, item, images) for item in said)) for role, said in conversation.turns]
+    messages = [{"role": role, "content": [_item(item) for item in said]} for role, said in conversation.turns]
+    try:
+        native = dict(backbone.chat.native_inputs(messages, images, return_tensors="pt"))
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as cause:
+        raise BackboneError(
+            f"{backbone.card.model_id}: the model's own processor does not take {conversation.name} ({cause})"
+        ) from cause
+    tokens = backbone.lay_out(Prompt(tuple(turns)))[1]
+    theirs = native["input_ids"][0]
+    difference = _difference_of_ids(backbone, tokens.ids.tolist(), theirs.tolist())
+    if not difference and not _same_places(backbone, native, tokens.places):
+        difference = "its rotary positions are not those of the model"
+    return Parity(conversation.name, len(tokens), difference)
+
+
+def _part(backbone: HuggingFaceBackbone, said: Said, images: list[Image.Image]) -> Text | Picture:
+    """Make a part of a prompt; an image gets visual tokens without content, and is added to `images` as written."""
+    if isinstance(said, str):
+        return Text(said)
+    written = backbone.preparation.write(Image.new("RGB", said, "grey"))
+    images.append(Image.new("RGB", written.size, "grey"))
+    count = len(written.markup)
+    hollow = VisualTokens(
+        rows=torch.empty(count, backbone.card.dim, device="meta"),
+        deepstack=torch.empty(0, count, backbone.card.dim, device="meta"),
+        boxes=None,
+        view=torch.zeros(count, dtype=torch.long),
+        spatial=torch.ones(count, dtype=torch.bool),
+    )
+    return Picture(backbone.on_grid(hollow, written))
+
+
+def _item(said: Said) -> dict[str, str]:
+    return {"type": "text", "text": said} if isinstance(said, str) else {"type": "image"}
+
+
+def _difference_of_ids(backbone: HuggingFaceBackbone, ours: Sequence[int], theirs: Sequence[int]) -> str:
+    if list(ours) == list(theirs):
+        return ""
+    alike = zip(ours, theirs, strict=False)
+    first = next((place for place, (one, other) in enumerate(alike) if one != other), min(len(ours), len(theirs)))
+    start = max(0, first - CONTEXT_SHOWN)
+    before, mine, other = (
+        backbone.chat.shown(ids)
+        for ids in (ours[start:first], ours[first : first + CONTEXT_SHOWN], theirs[first : first + CONTEXT_SHOWN])
+    )
+    return (
+        f"after {before!r} (token {first} of {len(ours)}) it has {mine!r} where the processor writes {other!r} "
+        f"(of {len(theirs)})"
+    )
+
+
+def _same_places(backbone: HuggingFaceBackbone, native: dict[str, Any], ours: Tensor) -> bool:
+    """Compare rotary positions with the model's own, where they have several axes."""
+    own = getattr(backbone.model.base_model, "get_rope_index", None)
+    if own is None:
+        return True
+    wanted = inspect.signature(own).parameters
+    visual = (native["input_ids"] == backbone.model.config.image_token_id).long()
+    inputs = {"mm_token_type_ids": visual, **native}
+    places, _ = own(**{name: value for name, value in inputs.items() if name in wanted})
+    return torch.equal(places[-3:, 0].cpu(), ours)
