@@ -61,14 +61,9 @@ def eager_rows(
     )
     chat, _ = backbone.lay_out(prompt)
     visuals = [index for index, item in enumerate(prompt.parts) if not isinstance(item, Text)]
-<<<<<<< HEAD
-    start, block = chat.visuals[visuals.index(part)]
-    begin = len(chat.ids) if first is None else first
-    rows = [maps[layer][0, :, begin:, start : start + len(block)] for layer in backbone.card.attention_layers]
-=======
     places = chat.visuals[visuals.index(part)].positions
-    rows = [maps[layer][0, :, len(chat.ids) :, places] for layer in backbone.card.attention_layers]
->>>>>>> f261b98 (wip)
+    begin = len(chat.ids) if first is None else first
+    rows = [maps[layer][0, :, begin:, places] for layer in backbone.card.attention_layers]
     return torch.stack(rows)
 
 

@@ -6,7 +6,6 @@ What differs between families is found out by looking (`capabilities.py`) or sta
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -23,15 +22,15 @@ from ego.backbones.chat_template import ChatTemplate
 from ego.backbones.decoding import Transcript
 from ego.backbones.families import Family
 from ego.backbones.fingerprint import decoder_digest, fingerprint_of
-from ego.backbones.geometry import SCHEMES, grid_positions, merged_grid
+from ego.backbones.image_encoding import ImageEncoder
 from ego.backbones.image_preparation import image_settings
-from ego.backbones.picture_writing import PictureWriter, WrittenPicture
+from ego.backbones.picture_writing import PictureWriter
 from ego.backbones.prefix import PrefixState
 from ego.backbones.recording import recorder_of
 from ego.backbones.runner import Runner, anchor, encode
 from ego.backbones.scoring import Scorer
 from ego.backbones.spelling import last_spelling
-from ego.errors import BackboneError, ContextBudgetError, SelfCheckError
+from ego.errors import BackboneError, ContextBudgetError
 from ego.prompt import Prompt
 from ego.visual_tokens import VisualTokens
 
@@ -45,6 +44,7 @@ class HuggingFaceBackbone:
         model: The Hugging Face model; nothing stays on it between calls.
         preparation: Its image processor, set to the number of visual tokens.
         chat: Its chat format.
+        images: Its image side.
     """
 
     def __init__(
@@ -83,6 +83,9 @@ class HuggingFaceBackbone:
         sample, _ = encode(model, self.preparation(Image.new("RGB", PROBE_IMAGE)), self._can, anchor(model))
         self._form = FeatureForm.of(sample)
         self._runner = Runner(model, self._can, self._form)
+        self.images = ImageEncoder(
+            model, model_id, writer=self.preparation, can=self._can, family=family, like=self._runner.like
+        )
         self._scorer = Scorer(self._runner)
         self._probe = ProbeSwitch(model)
         self.card = self._describe(model_id)
@@ -104,20 +107,7 @@ class HuggingFaceBackbone:
 
     def encode_image(self, image: Image.Image) -> VisualTokens:
         """Run vision tower and projector once on an upright RGB image."""
-        written = self.preparation.write(image)
-        _, tokens = encode(self.model, dict(written.inputs), self._can, self._runner.like)
-        if len(tokens) != len(written.markup):
-            raise SelfCheckError(
-                f"{self.card.model_id}: the processor writes {len(written.markup)} placeholders for an image of "
-                f"{len(tokens)} visual tokens; processor and model do not belong together"
-            )
-        return self._placed(self.on_grid(tokens, written), written)
-
-    def on_grid(self, tokens: VisualTokens, written: WrittenPicture) -> VisualTokens:
-        """Say how the tokens stand in a prompt, and at which rows and columns."""
-        grid = merged_grid(self.model.config, written.inputs)
-        places = None if grid is None else grid_positions(*grid)
-        return replace(tokens, markup=written.markup, grid=grid, grid_position=places)
+        return self.images(image)
 
     def prefill(self, prompt: Prompt, parts: int, *, prefix: Prefix | None = None) -> Prefix:
         """Run the model over the first `parts` parts of `prompt`, on top of `prefix` if one is given."""
@@ -224,21 +214,6 @@ class HuggingFaceBackbone:
             decoder=decoder_digest(self.model),
             concepts_per_prompt=self._can.concepts_per_prompt,
         )
-
-    def _placed(self, tokens: VisualTokens, written: WrittenPicture) -> VisualTokens:
-        """Say which box of the image each token looks at."""
-        geometry = self._family.geometry
-        if geometry is None:
-            return tokens
-        scheme = geometry if callable(geometry) else SCHEMES[geometry]
-        size = written.size
-        layout = scheme(self.model.config, self.preparation.processor, size, written.inputs, len(tokens))
-        if layout is None:
-            raise BackboneError(
-                f"{self.card.model_id} made {len(tokens)} visual tokens of a {size[0]}x{size[1]} image, which does "
-                f"not fit the geometry of {self._family.name}; register it as a family of its own, without geometry"
-            )
-        return replace(tokens, boxes=layout.boxes, view=layout.view, spatial=layout.spatial)
 
     def lay_out(self, prompt: Prompt) -> tuple[ChatTokens, Tokens]:
         """Lay a prompt out in tokens, with the rotary position of each."""

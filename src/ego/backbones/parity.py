@@ -146,7 +146,7 @@ def _part(backbone: HuggingFaceBackbone, said: Said, images: list[Image.Image]) 
         view=torch.zeros(count, dtype=torch.long),
         spatial=torch.ones(count, dtype=torch.bool),
     )
-    return Picture(backbone.on_grid(hollow, written))
+    return Picture(backbone.images.on_grid(hollow, written))
 
 
 def _item(said: Said) -> dict[str, str]:
