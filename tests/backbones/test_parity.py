@@ -39,7 +39,7 @@ def test_a_marker_removed_by_hand_is_found_and_shown(
     ("template", "reason"),
     [
         (
-            "{% for m in messages %}{{ m['role'] }}: {% for c in m['content'] %}{{ c['text'] }}{% endfor %}{% endfor %}",
+            "{% for m in messages %}{% for c in m['content'] %}{{ c['text'] }}{% endfor %}{% endfor %}",
             "no",
         ),
         ("{% for m in messages %}{{ m['role'] + m['content'] }}{% endfor %}", "cannot write a conversation"),
