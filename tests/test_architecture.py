@@ -16,7 +16,7 @@ FLOORS = (
     ("errors", "shapes", "limits"),
     (
         *("concept", "config", "visual_tokens", "memory", "prompt", "keywords", "attention", "layers", "memory_size"),
-        *("selection", "similarity_filter"),
+        *("selection", "similarity_filter", "least_used"),
     ),
     (
         "backbones.base",
@@ -25,16 +25,8 @@ FLOORS = (
     ),
     ("backbones",),
     (
-        "describe",
-        "introduction",
-        "answer",
-        "answer_correction",
-        "calibration",
-        "explain",
-        "pointing",
-        "watching",
-        "scene",
-        "chat",
+        *("describe", "introduction", "answer", "answer_correction", "calibration", "explain", "pointing", "watching"),
+        *("prefix_cache", "scene", "recognition", "chat"),
     ),
     ("personalizer",),
     (

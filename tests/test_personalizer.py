@@ -55,7 +55,8 @@ def test_every_concept_is_recognized_in_one_go(personal: Ego) -> None:
 def test_the_batched_pass_says_the_same_as_single_questions_in_one_forward(
     personal: Ego, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scene = personal._scene(picture(seed=9), None)
+    scene = personal.look(picture(seed=10))
+    personal._cache.clear()
     assert scene.prefix is not None
     logits = [
         personal.backbone.next_token_logits([scene.prompt(recognition_question(name))], prefix=scene.prefix)
@@ -72,7 +73,7 @@ def test_the_batched_pass_says_the_same_as_single_questions_in_one_forward(
         return forward(*args, **options)
 
     monkeypatch.setattr(model, "forward", counted)
-    together = personal.recognize(picture(seed=9))
+    together = personal.recognize(picture(seed=10))
     assert [found.probability for found in together.values()] == pytest.approx(alone, abs=1e-5)
     assert batches == [1, 1]  # the image over the kept memories, then both questions in one sequence
 
@@ -96,16 +97,6 @@ def test_the_memory_changes_the_answer(personal: Ego) -> None:
     personal.introduce(Concept("Bo", [Image.new("RGB", (160, 96), (220, 0, 0))], keywords="white dog"))
     other = personal.recognize(picture(seed=9), names=["Bo"])["Bo"].probability
     assert len({round(value, 6) for value in (both, alone, other)}) == 3
-
-
-def test_the_memory_part_is_prefilled_once(personal: Ego, monkeypatch: pytest.MonkeyPatch) -> None:
-    personal.recognize(picture(seed=1))
-    kept = personal._scenes._memory_prefix
-    personal.ask("Where is Bo?", picture(seed=2))
-    assert personal._scenes._memory_prefix is kept
-    personal.forget("Bo")
-    personal.caption(picture(seed=2))
-    assert personal._scenes._memory_prefix is not kept
 
 
 def test_answers_with_and_without_image_and_memories(personal: Ego) -> None:

@@ -47,7 +47,7 @@ class Answer:
     Attributes:
         text: The answer.
         names: Concepts that were in the prompt, in order.
-        dropped: Concepts the similarity filter left out.
+        dropped: Concepts that the similarity filter, or the model's limit of concepts in one prompt, left out.
         mentioned: Concepts of the prompt whose names the answer says.
         prompt_tokens: Length of the prompt.
         seconds: Wall-clock time, image encoding excluded.
@@ -61,27 +61,35 @@ class Answer:
     seconds: float
 
 
-def recognize_all(
+def recognize_pictures(
     backbone: Backbone,
     memories: Sequence[ConceptMemory],
-    images: Sequence[VisualTokens],
+    pictures: Sequence[Sequence[VisualTokens]],
     *,
     threshold: float,
     prefix: Prefix,
-) -> dict[str, Recognition]:
-    """Ask about every memory of the prompt in one batch over the shared prefix (memories and images)."""
-    if not memories:
-        return {}
+) -> list[dict[str, Recognition]]:
+    """Ask about every memory of the prompt in each of several pictures (or groups of frames), all in one go.
+
+    Args:
+        backbone: The model.
+        memories: Concepts in the prompt, in order.
+        pictures: What to look at.
+        threshold: Probability from which a concept counts as present.
+        prefix: The memories, or memories and picture where there is one picture only.
+    """
     names = [memory.name for memory in memories]
-    prompts = [query_prompt(memories, images, recognition_question(name)) for name in names]
+    prompts = [query_prompt(memories, images, recognition_question(name)) for images in pictures for name in names]
     logits = backbone.next_token_logits(prompts, prefix=prefix)
     yes, no = backbone.word_ids(YES_WORDS), backbone.word_ids(NO_WORDS)
     probabilities = yes_probabilities(backbone, logits).tolist()
     said = [_read(token, yes, no) for token in logits.argmax(-1).tolist()]
-    return {
-        name: Recognition(name, probability >= threshold, probability, threshold, word)
-        for name, probability, word in zip(names, probabilities, said, strict=True)
-    }
+    found = [
+        Recognition(name, probability >= threshold, probability, threshold, word)
+        for name, probability, word in zip(names * len(pictures), probabilities, said, strict=True)
+    ]
+    count = len(names)
+    return [dict(zip(names, found[start : start + count], strict=True)) for start in range(0, len(found), count)]
 
 
 def not_asked(name: str, threshold: float) -> Recognition:

@@ -81,6 +81,11 @@ class EgoConfig(BaseModel):
         ge=1,
         description="Most tokens of memories and names in one prompt; beyond it the similarity filter chooses.",
     )
+    cache_megabytes: int = Field(
+        default=1024,
+        ge=0,
+        description="Most memory for encoded images and prefilled prompts that are kept for the next query; 0: none.",
+    )
     video_frames: int = Field(
         default=8, ge=1, le=FRAMES, description="Frames taken from a video, uniformly over its time. Gap: 8."
     )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ego.answer import Answer, Recognition, not_asked, recognize_all
+from ego.answer import Answer, Recognition
 from ego.backbones.base import Backbone
 from ego.calibration import saved_layers
 from ego.chat import Chat
@@ -23,7 +23,9 @@ from ego.layers import choose_layers
 from ego.media import Frame, LoadedImage, thumbnail
 from ego.media.source import label_of
 from ego.memory import ConceptMemory
-from ego.prompt import caption_question
+from ego.prefix_cache import PrefixCache
+from ego.prompt import CAPTION_WITH_NAMES, caption_question
+from ego.recognition import in_view_of, recognize_sights
 from ego.scene import Scene, SceneReader
 from ego.store import ConceptStore, SkippedFile
 from ego.visual_tokens import concatenate
@@ -37,19 +39,29 @@ class Ego:
         backbone: The model, see `load_backbone`.
         store: Where memories live; None keeps them in a temporary folder that goes with this object.
         config: Numbers of the method.
+        cache: What the model has read; give the same one to every `Ego` on one model, so that they keep within one
+            limit of memory. None: one of its own, of `config.cache_megabytes`.
 
     An image of a query may be a path, a PIL image, a video or animation, or a list of frames; what a file is, its
-    content says.
+    content says. Several threads may use one `Ego` at once.
     """
 
-    def __init__(self, backbone: Backbone, store: ConceptStore | None = None, config: EgoConfig | None = None) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        store: ConceptStore | None = None,
+        config: EgoConfig | None = None,
+        *,
+        cache: PrefixCache | None = None,
+    ) -> None:
         self.backbone = backbone
         self.config = config or EgoConfig()
         if store is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="ego-")
             store = ConceptStore(Path(self._temporary.name))
         self.store = store
-        self._scenes = SceneReader(backbone, self.config)
+        self._cache = cache or PrefixCache(backbone, self.config.cache_megabytes)
+        self._scenes = SceneReader(self._cache, self.config)
         self._layers: tuple[int, ...] | None = None
 
     @property
@@ -137,24 +149,29 @@ class Ego:
             names: Concepts to ask about; all others stay out of the prompt.
             threshold: Probability from which a concept counts as present; the configured one by default.
         """
+        return self.recognize_many([image], names, threshold=threshold)[0]
+
+    def recognize_many(
+        self, images: Sequence[QueryImage], names: Sequence[str] | None = None, *, threshold: float | None = None
+    ) -> list[dict[str, Recognition]]:
+        """Say the same about several images, faster than one by one.
+
+        The concepts are read once for all images, and images and questions are run together as far as memory allows.
+
+        Args:
+            images: What to look at, one by one.
+            names: As for `recognize`.
+            threshold: As for `recognize`.
+        """
         limit = self.config.threshold if threshold is None else threshold
         if not 0 <= limit <= 1:
             raise InputError(f"threshold {limit} is not a probability; give a number from 0 to 1")
-        if image is None:
-            raise InputError("there is no image to look at; give a path, an image, a video or frames")
         memories = self._named(names)
-        watched = groups(query_frames(image, self.config.video_frames), self.config.frames_together)
-        return over_time([self._recognize_in(frames, memories, limit) for frames in watched], watched)
-
-    def _recognize_in(
-        self, frames: Sequence[Frame], memories: Sequence[ConceptMemory], limit: float
-    ) -> dict[str, Recognition]:
-        """Ask about pictures that are shown to the model at once."""
-        scene = self._scenes.read(memories, [frame.picture for frame in frames])
-        if scene.prefix is None:
-            raise InputError("there is no image to look at; give a path, an image, a video or frames")
-        found = recognize_all(self.backbone, scene.memories, scene.images, threshold=limit, prefix=scene.prefix)
-        return found | {name: not_asked(name, limit) for name in scene.dropped}
+        films = [groups(self._frames(image), self.config.frames_together) for image in images]
+        again = len(images) == 1
+        sights = [self._scenes.look(memories, frames, again=again) for film in films for frames in film]
+        found = iter(recognize_sights(self._cache, sights, threshold=limit))
+        return [over_time([next(found) for _ in film], film) for film in films]
 
     def ask(
         self,
@@ -172,7 +189,9 @@ class Ego:
             names: Concepts that enter the prompt; all by default.
             on_text: Called with each piece of the answer as it appears.
         """
-        return self.chat(image, names).say(question, on_text=on_text)
+        return Chat(self.look(image, names, question=question), self.config.answer_tokens).say(
+            question, on_text=on_text
+        )
 
     def caption(
         self,
@@ -182,18 +201,30 @@ class Ego:
         on_text: Callable[[str], None] | None = None,
     ) -> Answer:
         """Describe an image or video in one sentence, with the names of the concepts in it."""
-        scene = self.look(image, names)
-        if not scene.images:
+        if image is None:
             raise InputError("there is no image to describe; give a path, an image, a video or frames")
+        scene = self.look(image, names, question=CAPTION_WITH_NAMES)
         return scene.answer(scene.prompt(caption_question(scene.memories)), self.config.caption_tokens, on_text)
 
     def chat(self, image: QueryImage | None = None, names: Sequence[str] | None = None) -> Chat:
         """Begin a conversation of several turns about an image."""
         return Chat(self.look(image, names), self.config.answer_tokens)
 
-    def look(self, image: QueryImage | None = None, names: Sequence[str] | None = None) -> Scene:
-        """Read memories and images once, for prompts of one's own; `ask` and `chat` do it by themselves."""
-        return self._scenes.read(self._named(names), image)
+    def look(self, image: QueryImage | None = None, names: Sequence[str] | None = None, *, question: str = "") -> Scene:
+        """Read memories and images once, for prompts of one's own; `ask` and `chat` do it by themselves.
+
+        Args:
+            image: What to look at.
+            names: Concepts that enter the prompt; all by default.
+            question: What will be asked; of a list longer than the model can overlook, the concepts it names are kept.
+        """
+        sight = self._scenes.look(self._named(names), () if image is None else self._frames(image))
+        return self._scenes.scene(in_view_of(self._cache, sight, question, threshold=self.config.threshold))
+
+    def _frames(self, image: QueryImage) -> tuple[Frame, ...]:
+        if image is None:
+            raise InputError("there is no image to look at; give a path, an image, a video or frames")
+        return query_frames(image, self.config.video_frames)
 
     def _named(self, names: Sequence[str] | None) -> tuple[ConceptMemory, ...]:
         memories = self.memories

@@ -1,6 +1,6 @@
 """Memories and images of one query, read by the model once, so that any number of questions can follow.
 
-The memories' part is prefilled once per list of concepts and kept for the next query; the images come on top of it.
+The memories' part is prefilled once per list of concepts, the images on top of it once per picture (`prefix_cache.py`).
 """
 
 from collections.abc import Callable, Sequence
@@ -11,8 +11,9 @@ from weakref import WeakKeyDictionary
 from ego.answer import Answer, answer
 from ego.backbones.base import Backbone, Prefix
 from ego.config import EgoConfig
-from ego.footage import QueryImage, query_frames
+from ego.media import Frame
 from ego.memory import ConceptMemory
+from ego.prefix_cache import PrefixCache
 from ego.prompt import GUARD, Prompt, Text, Turn, memory_parts, query_prompt
 from ego.similarity_filter import shortlist
 from ego.visual_tokens import VisualTokens
@@ -57,22 +58,52 @@ class Scene:
         )
 
 
-class SceneReader:
-    """Reads scenes; keeps the prefill of the last list of memories."""
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """What is to be looked at, and who may be in it.
 
-    def __init__(self, backbone: Backbone, config: EgoConfig) -> None:
-        self._backbone, self._config = backbone, config
-        self._memory_prefix: tuple[tuple[ConceptMemory, ...], Prefix] | None = None
+    Attributes:
+        images: The image, the frames of a video, or nothing.
+        seconds: When each image is shown in its video; None for pictures by themselves.
+        memories: Concepts that fit into the budget, in stable order.
+        dropped: Names of the others, least similar last.
+    """
+
+    images: tuple[VisualTokens, ...]
+    seconds: tuple[float | None, ...]
+    memories: tuple[ConceptMemory, ...]
+    dropped: tuple[str, ...]
+
+
+class SceneReader:
+    """Reads images and memories."""
+
+    def __init__(self, cache: PrefixCache, config: EgoConfig) -> None:
+        self._cache, self._backbone, self._config = cache, cache.backbone, config
         self._costs: WeakKeyDictionary[ConceptMemory, int] = WeakKeyDictionary()
 
-    def read(self, memories: Sequence[ConceptMemory], image: QueryImage | None) -> Scene:
-        """Encode the image or frames, choose the memories that fit, and prefill both."""
-        frames = () if image is None else query_frames(image, self._config.video_frames)
-        images = tuple(self._backbone.encode_image(frame.picture) for frame in frames)
+    def look(self, memories: Sequence[ConceptMemory], frames: Sequence[Frame], *, again: bool = True) -> Sight:
+        """Encode the image or frames and choose the memories that fit.
+
+        Args:
+            memories: In stable order.
+            frames: What to look at, shown at once; may be empty.
+            again: Keep the encoded images, since more may be asked about them.
+        """
+        encode = self._cache.encode if again else self._backbone.encode_image
+        images = tuple(encode(frame.picture) for frame in frames)
         room = room_for_memories(self._backbone, self._config, images)
         chosen = shortlist(memories, images, room, self._cost)
-        seconds = tuple(frame.seconds for frame in frames)
-        return Scene(self._backbone, chosen.kept, chosen.dropped, images, seconds, self._prefill(chosen.kept, images))
+        return Sight(images, tuple(frame.seconds for frame in frames), chosen.kept, chosen.dropped)
+
+    def scene(self, sight: Sight) -> Scene:
+        """Let the model read memories and images."""
+        prompt = query_prompt(sight.memories, sight.images, question="")
+        parts = len(prompt.parts) - 1
+        if sight.memories and sight.images:
+            self._cache.prefill(prompt, len(memory_parts(sight.memories)))  # other images will follow
+        prefix = self._cache.prefill(prompt, parts) if parts else None
+        return Scene(self._backbone, sight.memories, sight.dropped, sight.images, sight.seconds, prefix)
 
     def _cost(self, memory: ConceptMemory) -> int:
         """Tokens that a memory takes, its name and delimiters included."""
@@ -85,25 +116,8 @@ class SceneReader:
     def _frame(self) -> int:
         return self._backbone.count_tokens(Prompt((Turn("user", (Text(GUARD),)),)))
 
-    def _prefill(self, memories: tuple[ConceptMemory, ...], images: tuple[VisualTokens, ...]) -> Prefix | None:
-        prefix = self._prefill_memories(memories) if memories else None
-        if not images:
-            return prefix
-        prompt = query_prompt(memories, images, question="")
-        return self._backbone.prefill(prompt, parts=len(prompt.parts) - 1, prefix=prefix)
-
-    def _prefill_memories(self, memories: tuple[ConceptMemory, ...]) -> Prefix:
-        if self._memory_prefix is None or not _same(self._memory_prefix[0], memories):
-            prompt = query_prompt(memories, (), question="")
-            self._memory_prefix = memories, self._backbone.prefill(prompt, parts=len(prompt.parts) - 1)
-        return self._memory_prefix[1]
-
 
 def room_for_memories(backbone: Backbone, config: EgoConfig, images: Sequence[VisualTokens]) -> int:
     """Count the tokens left for memories: the configured budget, or what the model's context leaves."""
     asked = sum(len(image) for image in images) + QUESTION_TOKENS + config.answer_tokens
     return min(config.context_budget, backbone.card.context_length - asked)
-
-
-def _same(one: Sequence[ConceptMemory], other: Sequence[ConceptMemory]) -> bool:
-    return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))

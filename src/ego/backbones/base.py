@@ -53,11 +53,13 @@ class Prefix:
     Attributes:
         parts: How many parts of the prompt it covers.
         length: Tokens it covers.
+        size: Bytes of keys, values and states that it holds.
         state: The backbone's own (cache, ids, positions); opaque to the method.
     """
 
     parts: int
     length: int
+    size: int
     state: Any
 
 
@@ -165,7 +167,11 @@ class Backbone(Protocol):
     def next_token_logits(
         self, prompts: Sequence[Prompt], *, prefix: Prefix | None = None
     ) -> Float[Tensor, "prompt vocab"]:
-        """Score the first answer token of several prompts over a shared prefix, in one batch if it fits (float32)."""
+        """Score the first answer token of several prompts over a shared prefix (float32).
+
+        They are run together, as far as memory allows; pictures that several of them show (the same object) are run
+        once.
+        """
         ...
 
     def word_ids(self, words: Sequence[str]) -> tuple[int, ...]:

@@ -25,7 +25,7 @@ from ego.backbones.fingerprint import decoder_digest, fingerprint_of
 from ego.backbones.image_encoding import ImageEncoder
 from ego.backbones.image_preparation import image_settings
 from ego.backbones.picture_writing import PictureWriter
-from ego.backbones.prefix import PrefixState
+from ego.backbones.prefix import PrefixState, held_bytes
 from ego.backbones.recording import recorder_of
 from ego.backbones.runner import Runner, anchor, encode
 from ego.backbones.scoring import Scorer
@@ -117,12 +117,12 @@ class HuggingFaceBackbone:
         past = self._past(prefix, tokens)
         start, stop = 0 if past is None else len(past.tokens), chat.part_ends[parts - 1]
         if past is not None and start == stop:
-            return Prefix(parts, stop, past)
+            return Prefix(parts, stop, held_bytes(past.cache), past)
         if start > stop:
             raise BackboneError(f"the prefix covers {start} tokens, the first {parts} parts of the prompt only {stop}")
         self._require_room(stop, 0)
         _, state = self._runner.run(tokens.between(start, stop), past)
-        return Prefix(parts, stop, state)
+        return Prefix(parts, stop, held_bytes(state.cache), state)
 
     def generate(
         self,
@@ -175,7 +175,7 @@ class HuggingFaceBackbone:
     def next_token_logits(
         self, prompts: Sequence[Prompt], *, prefix: Prefix | None = None
     ) -> Float[Tensor, "prompt vocab"]:
-        """Score the first answer token of several prompts over a shared prefix, in one batch if it fits (float32)."""
+        """Score the first answer token of several prompts over a shared prefix, in as few passes as fit (float32)."""
         suffixes, past = [], None
         for prompt in prompts:
             _, tokens = self.lay_out(prompt)

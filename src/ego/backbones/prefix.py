@@ -24,6 +24,13 @@ class PrefixState:
     cache: Any
 
 
+def held_bytes(cache: Any) -> int:
+    """Count the bytes of keys, values and states that a cache holds."""
+    held = [value for layer in cache.layers for value in vars(layer).values()]
+    tensors = [inner for value in held for inner in (value.values() if isinstance(value, dict) else (value,))]
+    return sum(tensor.nbytes for tensor in tensors if isinstance(tensor, Tensor))
+
+
 def fork(cache: Any, copies: int = 1) -> Any:
     """Make an independent cache that begins with the same content, once per row of a batch."""
     twin = copy.copy(cache)

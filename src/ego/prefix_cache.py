@@ -1,0 +1,105 @@
+"""Encoded images and prefilled beginnings of prompts of one model, kept for the next query.
+
+Both are found by content: pixels of an image; words, names and rows of a prompt. A concept that was renamed, replaced
+or given another view is therefore never mistaken for what it was, and two libraries with the same memory share it. A
+list of concepts that grew at its end costs the new concepts only.
+"""
+
+import hashlib
+from typing import TypeAlias
+from weakref import WeakKeyDictionary
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ego.backbones.base import Backbone, Prefix
+from ego.least_used import LeastUsed
+from ego.prompt import Part, Prompt, Text
+from ego.visual_tokens import VisualTokens
+
+MEGABYTE = 1_000_000
+PartKey: TypeAlias = tuple[int, str, str, str]  # number and role of the turn, kind of the part, content
+Key: TypeAlias = tuple[PartKey, ...] | tuple[str]
+
+
+class PrefixCache:
+    """What one model has read lately; several threads, and several `Ego` on one model, may share it.
+
+    Two threads that miss the same entry at the same moment both compute it; the answers are the same.
+
+    Attributes:
+        backbone: The model.
+        kept: Entries and their bytes.
+    """
+
+    def __init__(self, backbone: Backbone, megabytes: int = 1024) -> None:
+        """Keep up to so many megabytes, where the model is (on the GPU, if it is there)."""
+        self.backbone = backbone
+        self.kept: LeastUsed[Key, Prefix | VisualTokens] = LeastUsed(megabytes * MEGABYTE)
+        self._contents: WeakKeyDictionary[VisualTokens, str] = WeakKeyDictionary()
+
+    def encode(self, image: Image.Image) -> VisualTokens:
+        """Encode an upright RGB image, or find it."""
+        if not self.kept.limit:
+            return self.backbone.encode_image(image)
+        pixels = _digest(repr(image.size).encode(), image.tobytes())
+        found = self.kept.get((pixels,))
+        if isinstance(found, VisualTokens):
+            return found
+        tokens = self.backbone.encode_image(image)
+        self._contents[tokens] = pixels
+        self.kept.keep((pixels,), tokens, tokens.rows.nbytes + tokens.deepstack.nbytes)
+        return tokens
+
+    def prefill(self, prompt: Prompt, parts: int) -> Prefix:
+        """Prefill the first `parts` parts of a prompt, on top of the longest beginning that is kept."""
+        keys = self._keys(prompt)[:parts]
+        for length in range(parts, 0, -1):
+            found = self.kept.get(keys[:length])
+            if isinstance(found, Prefix):
+                break
+        else:
+            found = None
+        if found is not None and found.parts == parts:
+            return found
+        prefix = self.backbone.prefill(prompt, parts, prefix=found)
+        self.kept.keep(keys, prefix, prefix.size)
+        return prefix
+
+    def clear(self) -> None:
+        """Let go of everything, for instance of what was said about concepts that are to be forgotten."""
+        self.kept.clear()
+
+    def _keys(self, prompt: Prompt) -> tuple[PartKey, ...]:
+        return tuple(
+            (number, turn.role, type(part).__name__, self._content(part))
+            for number, turn in enumerate(prompt.turns)
+            for part in turn.parts
+        )
+
+    def _content(self, part: Part) -> str:
+        if isinstance(part, Text):
+            return part.text
+        known = self._contents.get(part.tokens)
+        if known is None:
+            known = self._contents[part.tokens] = _content_of(part.tokens)
+        return known
+
+
+def _content_of(tokens: VisualTokens) -> str:
+    """Digest what a model reads of visual tokens: features and places."""
+    places = tokens.grid_position
+    features = [_raw(tensor) for tensor in (tokens.rows, tokens.deepstack, places) if tensor is not None]
+    return _digest(repr((tokens.rows.dtype, tuple(tokens.rows.shape), tokens.grid)).encode(), *features)
+
+
+def _raw(tensor: Tensor) -> bytes:
+    return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+
+
+def _digest(*contents: bytes) -> str:
+    digest = hashlib.blake2b(digest_size=32)
+    for content in contents:
+        digest.update(content)
+    return digest.hexdigest()
