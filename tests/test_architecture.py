@@ -21,7 +21,17 @@ FLOORS = (
     (
         "backbones.base",
         *("regular_file", "text_file", "media", "video", "footage", "regions"),
-        *("atomic_file", "memory_file", "memory_header", "memory_folder", "photo_files", "store", "library"),
+        *(
+            "atomic_file",
+            "memory_file",
+            "memory_header",
+            "memory_story",
+            "memory_listing",
+            "memory_folder",
+            "photo_files",
+            "store",
+            "library",
+        ),
     ),
     ("backbones",),
     (

@@ -41,6 +41,8 @@ def test_import_ego_is_light() -> None:
         ["eval", "--help"],
         ["models"],
         ["models", "--json"],
+        ["concepts", "list"],
+        ["concepts", "list", "--json"],
     ],
     ids=" ".join,
 )

@@ -13,24 +13,20 @@ from os import PathLike
 
 import safetensors.torch
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError
 from torch import Tensor
 
 from ego.concept import clean_name
 from ego.config import StoredType
-from ego.errors import ConceptNameError, ConfigError, DamagedMemoryError, InputError, MemoryFileError
+from ego.errors import ConceptNameError, ConfigError, InputError, MemoryFileError
 from ego.limits import MEMORY_BYTES, MEMORY_HEADER_BYTES
 from ego.memory import ConceptMemory, ViewRecord
-from ego.memory_header import UNSIGNED, AnyVersion, MemoryHeader, OuterHeader
+from ego.memory_header import LENGTH_BYTES, UNSIGNED, MemoryHeader, damaged, header_text, read_header, require_version
 from ego.regular_file import open_regular
 from ego.visual_tokens import VisualTokens
 
-VERSION = 1
-SUFFIX = ".ego"
 HEADER_KEY = "ego"
 FARTHEST_EDGE = 2.0  # of a box, in fractions of the image; padding and rounding put edges a little outside
-_LENGTH_BYTES = 8  # of the safetensors header, little-endian, at the start of the file
 _CHECKSUM = re.compile(rb'\\"sha256\\":\\"([0-9a-f]{64})\\"')
 _ROW_TYPES = frozenset({torch.bfloat16, torch.float16, torch.float32})
 _LAYOUT = {  # tensor -> its types and axes; a word is a size that all tensors share
@@ -61,7 +57,7 @@ def dump(memory: ConceptMemory, stored_type: StoredType | None = None) -> bytes:
     if problem:
         raise MemoryFileError(f"the memory of {memory.name!r} cannot be stored: {problem}")
     blob = safetensors.torch.save(tensors, {HEADER_KEY: header.model_dump_json()})
-    if int.from_bytes(blob[:_LENGTH_BYTES], "little") > MEMORY_HEADER_BYTES or len(blob) > MEMORY_BYTES:
+    if int.from_bytes(blob[:LENGTH_BYTES], "little") > MEMORY_HEADER_BYTES or len(blob) > MEMORY_BYTES:
         raise MemoryFileError(f"the memory of {memory.name!r} is too large to be stored; give fewer reference images")
     return blob.replace(UNSIGNED.encode(), hashlib.sha256(blob).hexdigest().encode(), 1)
 
@@ -79,10 +75,10 @@ def load(source: bytes | str | PathLike[str]) -> ConceptMemory:
     try:
         tensors = safetensors.torch.load(blob)
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise _damaged(label, f"its tensors cannot be read ({error!r})") from error
+        raise damaged(label, f"its tensors cannot be read ({error!r})") from error
     problem = _contradiction(header, tensors)
     if problem:
-        raise _damaged(label, problem)
+        raise damaged(label, problem)
     return _memory(header, tensors)
 
 
@@ -91,43 +87,13 @@ def _read(path: str | PathLike[str]) -> bytes:
         return file.read(MEMORY_BYTES)  # not more, if it grows meanwhile
 
 
-def _damaged(label: str, reason: str) -> DamagedMemoryError:
-    return DamagedMemoryError(f"{label} is damaged: {reason}; restore it from a copy, or introduce the concept again")
-
-
 def _checked_header(blob: bytes, label: str) -> MemoryHeader:
     """Read the JSON header of a file whose version and checksum are right."""
-    text = _header_text(blob, label)
-    _require_version(text, label)
+    text = header_text(blob, label)
+    require_version(text, label)
     if _checksum_written(blob) != _checksum_computed(blob):
-        raise _damaged(label, "its checksum does not match its content")
-    try:
-        return MemoryHeader.model_validate_json(text)
-    except ValidationError as error:
-        place = ".".join(map(str, error.errors()[0]["loc"]))
-        raise _damaged(label, f"its header has an unexpected value at {place!r}") from error
-
-
-def _header_text(blob: bytes, label: str) -> str:
-    length = int.from_bytes(blob[:_LENGTH_BYTES], "little")
-    if length > MEMORY_HEADER_BYTES:
-        raise _damaged(label, f"its header is larger than {MEMORY_HEADER_BYTES:,} bytes, or it is no memory file")
-    try:
-        outer = OuterHeader.model_validate_json(blob[_LENGTH_BYTES : _LENGTH_BYTES + length])
-    except ValidationError as error:
-        raise _damaged(label, "it does not begin like a memory file") from error
-    return outer.metadata.ego
-
-
-def _require_version(text: str, label: str) -> None:
-    try:
-        version = AnyVersion.model_validate_json(text).version
-    except ValidationError as error:
-        raise _damaged(label, "its header is not that of a memory file") from error
-    if version > VERSION:
-        raise DamagedMemoryError(
-            f"{label} has format version {version}, this release reads up to {VERSION}; upgrade ego-vlm"
-        )
+        raise damaged(label, "its checksum does not match its content")
+    return read_header(text, label)
 
 
 def _checksum_written(blob: bytes) -> str:

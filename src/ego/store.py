@@ -27,8 +27,9 @@ from ego.errors import (
     UnknownConceptError,
 )
 from ego.memory import ConceptMemory, Fingerprint
-from ego.memory_file import SUFFIX, dump, load
+from ego.memory_file import dump, load
 from ego.memory_folder import MemoryFolder
+from ego.memory_listing import SUFFIX
 
 LOCK_SECONDS = 30.0  # longest wait for another process
 _LOCK = ".lock"

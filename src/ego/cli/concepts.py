@@ -6,19 +6,26 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from ego.cli.introduce import describe_memory
-from ego.cli.opening import NOTHING_KNOWN, open_store
+from ego.cli.completion import concept_names
+from ego.cli.introduce import describe_memory, describe_story
+from ego.cli.opening import NOTHING_KNOWN, list_library, open_store
 from ego.cli.options import JsonOption, LibraryOption
 from ego.cli.output import Output
 from ego.cli.settings import resolve
 
 if TYPE_CHECKING:
-    from ego.memory import ConceptMemory
+    from ego.memory_header import MemoryHeader
 
 app = typer.Typer(name="concepts", help="List, show, rename, remove, export and import concepts.", no_args_is_help=True)
 
 NameArgument = Annotated[
-    str, typer.Argument(metavar="NAME", help="A remembered concept, whatever its case.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="A remembered concept, whatever its case.",
+        show_default=False,
+        autocompletion=concept_names,
+    ),
 ]
 
 
@@ -26,17 +33,17 @@ NameArgument = Annotated[
 def list_concepts(*, library: LibraryOption = None, as_json: JsonOption = False) -> None:
     """List the concepts of the library; files that cannot be used are named on stderr."""
     output = Output(as_json=as_json)
-    contents = open_store(resolve(library=library)).load_all()
-    for skipped in contents.skipped:
-        output.note(f"left aside {skipped.file}: {skipped.reason}")
-    if not contents.memories:
+    listing = list_library(resolve(library=library))
+    for path, reason in sorted(listing.skipped.items()):
+        output.note(f"left aside {path.name}: {reason}")
+    if not listing.stories:
         output.note(NOTHING_KNOWN)
     table = Table()
     for heading in ("name", "category", "views", "tokens", "model", "created"):
         table.add_column(heading, overflow="fold")
-    for memory in contents.memories:
-        table.add_row(*_row(memory))
-    output.result([describe_memory(memory) for memory in contents.memories], *([table] if contents.memories else []))
+    for story in listing.stories:
+        table.add_row(*_row(story))
+    output.result([describe_story(story) for story in listing.stories], *([table] if listing.stories else []))
 
 
 @app.command()
@@ -76,6 +83,7 @@ def remove(
             metavar="NAME",
             help="Concepts to forget, or files that `ego concepts list` left aside; there is no way back.",
             show_default=False,
+            autocompletion=concept_names,
         ),
     ],
     *,
@@ -125,6 +133,6 @@ def import_concept(
     Output(as_json=as_json).result(describe_memory(memory), f"{memory.name} is remembered.")
 
 
-def _row(memory: "ConceptMemory") -> tuple[str, ...]:
-    model, day = memory.fingerprint.model_id, memory.created[:10]
-    return memory.name, memory.category, str(len(memory.views)), str(len(memory.tokens)), model, day
+def _row(story: "MemoryHeader") -> tuple[str, ...]:
+    told = describe_story(story)
+    return story.name, story.category, str(len(story.views)), str(told["tokens"]), told["model"], story.created[:10]

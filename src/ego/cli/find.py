@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from ego.cli.album import require_extra
+from ego.cli.completion import concept_names
 from ego.cli.options import JsonOption, LibraryOption
 from ego.cli.output import Output
 from ego.cli.settings import resolve
@@ -24,7 +25,12 @@ _WHICH = "Which"
 def find(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAME", help="Concepts that are all in the picture.", show_default="any concept"),
+        typer.Argument(
+            metavar="NAME",
+            help="Concepts that are all in the picture.",
+            show_default="any concept",
+            autocompletion=concept_names,
+        ),
     ] = None,
     *,
     with_names: Annotated[

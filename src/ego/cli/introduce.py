@@ -16,6 +16,7 @@ from ego.errors import InputError
 if TYPE_CHECKING:
     from ego.concept import Concept, Region
     from ego.memory import ConceptMemory, ViewRecord
+    from ego.memory_header import MemoryHeader
 
 _SUBJECT = "Where the subject is"
 
@@ -89,15 +90,19 @@ def introduce(
 
 def describe_memory(memory: "ConceptMemory") -> dict[str, Any]:
     """Tell what a memory is and how it came about, as plain values."""
+    return describe_story(memory) | {"thumbnail": memory.thumbnail is not None}
+
+
+def describe_story(story: "ConceptMemory | MemoryHeader") -> dict[str, Any]:
+    """Tell the same as far as the header of its file knows it."""
     return {
-        "name": memory.name,
-        "category": memory.category,
-        "notes": memory.notes,
-        "tokens": len(memory.tokens),
-        "model": memory.fingerprint.model_id,
-        "created": memory.created,
-        "thumbnail": memory.thumbnail is not None,
-        "views": [_describe_view(view) for view in memory.views],
+        "name": story.name,
+        "category": story.category,
+        "notes": story.notes,
+        "tokens": sum(len(view.kept) for view in story.views),
+        "model": story.fingerprint.model_id,
+        "created": story.created,
+        "views": [_describe_view(view) for view in story.views],
     }
 
 

@@ -10,6 +10,7 @@ from ego.errors import StoreError
 
 if TYPE_CHECKING:
     from ego.backbones.base import Backbone
+    from ego.memory_listing import Listing
     from ego.personalizer import Ego
     from ego.store import ConceptStore
 
@@ -30,12 +31,32 @@ def open_store(settings: Settings, *, may_be_new: bool = False) -> "ConceptStore
     from ego.store import ConceptStore
 
     store = ConceptStore(settings.library)
-    if settings.library_chosen and not may_be_new and not settings.library.exists():
+    if not may_be_new:
+        _require_library(settings)
+    return store
+
+
+def list_library(settings: Settings) -> "Listing":
+    """Read what the concepts of the library tell of themselves; neither a model nor torch is loaded.
+
+    Raises:
+        StoreError: If the user named a folder that is not there, or it cannot be read.
+    """
+    from ego.memory_listing import list_memories
+
+    _require_library(settings)
+    try:
+        return list_memories(settings.library)
+    except OSError as error:
+        raise StoreError(f"{settings.library} cannot be read ({error.strerror or error}); check permissions") from error
+
+
+def _require_library(settings: Settings) -> None:
+    if settings.library_chosen and not settings.library.exists():
         raise StoreError(
             f"there is no library at {settings.library}; check --library, EGO_LIBRARY and config.toml, or make it "
             "with `ego introduce`"
         )
-    return store
 
 
 def open_personalizer(settings: Settings, output: Output, *, may_be_new: bool = False, **method: Any) -> "Ego":

@@ -5,6 +5,8 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from ego.cli.completion import concept_names
+
 _WHERE = "Model and library"
 
 ModelOption: TypeAlias = Annotated[
@@ -48,7 +50,14 @@ JsonOption: TypeAlias = Annotated[
 ]
 NamesOption: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option("--name", "-n", metavar="NAME", help="Only this concept; repeatable.", show_default="all"),
+    typer.Option(
+        "--name",
+        "-n",
+        metavar="NAME",
+        help="Only this concept; repeatable.",
+        show_default="all",
+        autocompletion=concept_names,
+    ),
 ]
 FramesOption: TypeAlias = Annotated[
     int | None, typer.Option("--frames", min=1, help="Frames to look at if the image is a video.", show_default="8")
