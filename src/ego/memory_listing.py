@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from ego.concept import name_key
 from ego.errors import EgoError, InputError
@@ -19,6 +19,7 @@ from ego.regular_file import open_regular
 SUFFIX = ".ego"
 
 
+@runtime_checkable
 class Named(Protocol):
     """What has a name and was introduced at some time."""
 
