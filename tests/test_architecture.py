@@ -16,7 +16,7 @@ FLOORS = (
     ("errors", "shapes", "limits"),
     (
         *("concept", "config", "visual_tokens", "memory", "prompt", "keywords", "attention", "layers", "memory_size"),
-        *("selection", "similarity_filter", "least_used"),
+        *("selection", "similarity_filter", "least_used", "memory_story"),
     ),
     (
         "backbones.base",
@@ -25,7 +25,6 @@ FLOORS = (
             "atomic_file",
             "memory_file",
             "memory_header",
-            "memory_story",
             "memory_listing",
             "memory_folder",
             "photo_files",
