@@ -131,6 +131,8 @@ def test_published_layers_come_with_their_uncertainty(caplog: pytest.LogCaptureF
             *(36, 39),
         )
     assert "does not say whether it counts from 0 or 1" in caplog.text
+    for other in ("/models/not-InternVL3-14B-hf", "me/InternVL3-14B-hf-tuned"):
+        assert saved_layers(FINGERPRINT.model_copy(update={"model_id": other}), "d") is None
 
 
 def test_a_damaged_file_is_left_aside(own_folder: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -35,7 +35,7 @@ KEPT_LAYERS = 5  # paper: 5 of 48 layers of InternVL3-14B
 KEPT_SHARE = 1 / 3  # of the layers of a small model. Gap: ours.
 KEPT_HEADS = 20
 # Published for InternVL3-14B; whether layers were counted from 0 or 1 is not said. Read as counted from 0.
-PUBLISHED = {"internvl3-14b": (29, 30, 35, 36, 39)}
+PUBLISHED = {"opengvlab/internvl3-14b-hf": (29, 30, 35, 36, 39), "opengvlab/internvl3-14b": (29, 30, 35, 36, 39)}
 SHIPPED = Path(__file__).parent / "backbones" / "mini" / "layers.json"
 
 
@@ -266,12 +266,11 @@ def _read(path: Path) -> LayerSelection | None:
 
 
 def _published(fingerprint: Fingerprint) -> tuple[int, ...] | None:
-    for name, layers in PUBLISHED.items():
-        if name in fingerprint.model_id.lower():
-            log.warning(
-                "reading the published layers %s of %s, counted from 0; the paper does not say whether it counts from "
-                "0 or 1: run `ego calibrate` to be sure",
-                *(layers, name),
-            )
-            return layers
-    return None
+    layers = PUBLISHED.get(fingerprint.model_id.lower())  # by the whole name: a folder may be called anything
+    if layers is not None:
+        log.warning(
+            "reading the published layers %s of %s, counted from 0; the paper does not say whether it counts from "
+            "0 or 1: run `ego calibrate` to be sure",
+            *(layers, fingerprint.model_id),
+        )
+    return layers

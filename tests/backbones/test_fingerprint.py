@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
+from torch.testing._internal.two_tensor import TwoTensor
 
 from ego.backbones import load_backbone
 from ego.backbones.fingerprint import _spots, decoder_digest, weights_digest
@@ -75,6 +77,24 @@ def test_a_changed_decoder_is_another_decoder_but_accepts_the_same_memories() ->
     assert decoder_digest(model) == before
     model.get_decoder().layers[0].self_attn.q_proj.weight.data.mul_(2)
     assert decoder_digest(model) != before
+
+
+def test_quantized_weights_have_a_stable_digest() -> None:
+    """FP8 parameters, packed integers in buffers (AWQ, GPTQ), tensors made of several (torchao)."""
+    digests = []
+    for change in (0, 0, 1, 2, 3):
+        model = tiny.make_model(FAMILY)
+        first, second, third = [part for part in model.base_model.vision_tower.modules() if type(part) is nn.Linear][:3]
+        first.weight = nn.Parameter((first.weight + (change == 1)).to(torch.float8_e4m3fn), requires_grad=False)
+        packed = torch.arange(64, dtype=torch.int32) + (change == 2)
+        del second.weight
+        second.register_buffer("qweight", packed)
+        third.weight = nn.Parameter(
+            TwoTensor(third.weight.data, third.weight.data + (change == 3)), requires_grad=False
+        )
+        digests.append(weights_digest(model))
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 4
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 63, 64, 65, 2**24 + 4, 151_674 * 5_120])

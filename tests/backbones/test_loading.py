@@ -11,8 +11,9 @@ import torch
 import transformers
 
 from ego.backbones import Family, load_backbone, register_family
-from ego.backbones.families import UNKNOWN, families, family_of
+from ego.backbones.families import REFUSED, UNKNOWN, families, family_of
 from ego.backbones.huggingface import HuggingFaceBackbone
+from ego.backbones.loading_errors import explained_loading
 from ego.errors import BackboneError
 from ego.prompt import introduction_prompt
 from tests.backbones import tiny
@@ -21,10 +22,70 @@ FAMILY = "internvl3"
 
 
 def test_a_missing_model_says_so(tmp_path: Path) -> None:
-    with pytest.raises(BackboneError, match=r"could not be loaded.*local folder"):
-        load_backbone(tmp_path / "nowhere")
-    with pytest.raises(BackboneError, match="nobody/nothing could not be loaded"):
+    for path in (tmp_path / "nowhere", "./nowhere", "~/no/where", "a/b/c"):
+        with pytest.raises(BackboneError, match="is no folder here; check the path"):
+            load_backbone(path)
+    with pytest.raises(BackboneError, match=r"nobody/nothing could not be loaded.*downloaded before"):
         load_backbone("nobody/nothing")
+
+
+def test_what_is_no_model_folder_is_said_to_be_so(tmp_path: Path) -> None:
+    with pytest.raises(BackboneError, match=r"has no config\.json; give the folder of a whole model"):
+        load_backbone(tmp_path)
+    adapter = tmp_path / "adapter_config.json"
+    adapter.write_text(json.dumps({"peft_type": "LORA", "base_model_name_or_path": "OpenGVLab/InternVL3-2B-hf"}))
+    with pytest.raises(BackboneError, match=r"an adapter, no model; it belongs to OpenGVLab/InternVL3-2B-hf.*merge"):
+        load_backbone(tmp_path)
+    with pytest.raises(BackboneError, match="is a file; give the folder"):
+        load_backbone(adapter)
+
+
+@pytest.mark.parametrize("model_type", REFUSED)
+def test_families_that_stay_out_are_refused_by_name(tmp_path: Path, model_type: str) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type}))
+    with pytest.raises(BackboneError, match=f"'{model_type}' model, which Ego does not support: {REFUSED[model_type]}"):
+        load_backbone(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("cause", "advice"),
+    [
+        (ImportError("AutoVideoProcessor requires the Torchvision library but it was not found"), "torchvision"),
+        (ModuleNotFoundError("No module named 'odd_package'", name="odd_package"), "pip install odd_package"),
+        (ImportError("Using `bitsandbytes` 4-bit quantization requires bitsandbytes"), "pip install bitsandbytes"),
+        (
+            ImportError("FlashAttention2 has been toggled on, but the package flash_attn seems to be not installed"),
+            "flash-",
+        ),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), "smaller model"),
+        (torch.OutOfMemoryError("CUDA out of memory"), "smaller model"),
+        (MemoryError(), "smaller model"),
+        (PermissionError(13, "Permission denied", "config.json"), "check their permissions"),
+        (OSError(28, "No space left on device"), "make room"),
+        (KeyError("model.layers.0"), "complete image-text model"),
+    ],
+    ids=str,
+)
+def test_advice_fits_the_cause(cause: BaseException, advice: str) -> None:
+    with pytest.raises(BackboneError, match=advice) as caught, explained_loading("the/model"):
+        raise cause
+    assert "SmolVLM" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "advice"),
+    [
+        ("GatedRepoError", "ccept its licence"),
+        ("RepositoryNotFoundError", "heck the spelling"),
+        ("OfflineModeIsEnabled", "ownloads are switched off"),
+        ("LocalEntryNotFoundError", "cannot be reached"),
+    ],
+)
+def test_advice_fits_what_the_hub_said(kind: str, advice: str) -> None:
+    wrapped = OSError("the/model is not a local folder and is not a valid model identifier")
+    wrapped.__cause__ = type(kind, (OSError,), {})("no")  # as transformers wraps what the hub's client raises
+    with pytest.raises(BackboneError, match=advice), explained_loading("the/model"):
+        raise wrapped
 
 
 def test_a_text_model_is_refused(tmp_path: Path) -> None:
@@ -115,6 +176,23 @@ def test_half_precision_and_device_maps_work(checkpoint: Callable[[str], Path], 
     prompt = introduction_prompt(tokens.to(torch.float32), "describe")  # as a store may hand them back
     assert backbone.next_token_logits([prompt]).dtype == torch.float32
     assert backbone.generate(prompt, max_new_tokens=2).first_logits.dtype == torch.float32
+
+
+def test_the_choice_of_attention_is_respected(checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
+    def chosen(folder: Path, **options: str) -> str:
+        backbone = load_backbone(folder, self_check=False, **options)  # type: ignore[arg-type]
+        assert isinstance(backbone, HuggingFaceBackbone)
+        return str(backbone.model.config.get_text_config()._attn_implementation)
+
+    assert chosen(checkpoint(FAMILY)) == "sdpa"
+    assert chosen(checkpoint(FAMILY), attention="eager") == "eager"
+    folder = tiny.save(FAMILY, tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "attn_implementation": "eager"}))
+    assert chosen(folder) == "eager"
+    assert chosen(folder, attention="sdpa") == "sdpa"
+    with pytest.raises(BackboneError, match="nothing_of_this_name"):
+        chosen(folder, attention="nothing_of_this_name")
 
 
 def test_layers_on_disk_work(checkpoint: Callable[[str], Path], tmp_path: Path) -> None:

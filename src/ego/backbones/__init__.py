@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Checkpoint", "Family", "load_backbone", "register_family"]
 
 
-def load_backbone(
+def load_backbone(  # noqa: PLR0913  (what a caller may choose)
     id_or_path: str | Path,
     *,
     device: "str | torch.device | None" = None,
@@ -26,6 +26,7 @@ def load_backbone(
     max_visual_tokens: int | None = None,
     positions: Literal["sequential", "grid"] = "sequential",
     self_check: bool = True,
+    attention: str | None = None,
 ) -> "Backbone":
     """Load a vision-language model.
 
@@ -34,12 +35,15 @@ def load_backbone(
             folder of it: environment variable EGO_MINI).
         device: Such as "cuda" or "cpu"; None for CUDA where there is any, else the CPU.
         dtype: "bfloat16", "float16", "float32" or "auto"; None for bfloat16, on the CPU float32.
-        device_map: Spread the model over devices ("auto", or a map; needs accelerate). Excludes `device`.
+        device_map: Spread the model over devices ("auto", or a map). Excludes `device`.
         revision: Branch, tag or commit on the Hub.
         max_visual_tokens: Most visual tokens per image; None for one covering of the image, at most 1024.
         positions: Rotary positions of memories on models with three axes (Qwen): like words, or the places of the
             reference image.
-        self_check: Compare a plain image with its own visual tokens once after loading.
+        self_check: Compare prompts with the model's own processor, and a plain image with its own visual tokens, once
+            after loading.
+        attention: Attention implementation of the language model, such as "flash_attention_2"; None for the one that
+            the checkpoint's config.json names, else "sdpa". Rows of attention are always read beside sdpa.
 
     Raises:
         BackboneError: If the model is not found, is not an image-text model, or cannot be used; the message says what
@@ -58,4 +62,5 @@ def load_backbone(
         max_visual_tokens=max_visual_tokens,
         positions=positions,
         self_check=self_check,
+        attention=attention,
     )

@@ -184,6 +184,20 @@ _families: list[Family] = [
 ]
 
 
+REFUSED: dict[str, str] = {
+    "paligemma": "it writes all images before the words, so memories have no place among them, and it has no chat",
+    "idefics2": "its processor writes an image differently beside words and beside another image; use Idefics3",
+    "mllama": "its images are read by cross-attention and have no place among the words",
+    "kosmos-2": "its prompt carries image positions beside the tokens",
+    "florence2": "it is an encoder-decoder without conversations",
+    "blip-2": "it has no chat template and reads one image before the words",
+    "instructblip": "it reads one image before the words, through a query transformer that reads the question, too",
+    "emu3": "its images are discrete tokens of the vocabulary; there are no visual rows to remember",
+    "chameleon": "its images are discrete tokens of the vocabulary; there are no visual rows to remember",
+}
+"""Kinds of models that stay out, and why."""
+
+
 def register_family(family: Family) -> None:
     """Add a family, or replace the known one that answers to one of its model types.
 

@@ -57,35 +57,63 @@ def _language_modules(model: Any) -> set[int]:
 
 def _digest_of(model: Any, wanted: Callable[[Any], bool]) -> str:
     digest = hashlib.sha256()
-    for name, values, shape in sorted(_parameters(model, wanted), key=lambda entry: entry[0]):
+    for name, values, shape in sorted(_weights(model, wanted), key=lambda entry: entry[0]):
         digest.update(f"{name} {list(shape)} ".encode())
-        digest.update(values.view(torch.int16).numpy().tobytes())
+        digest.update(values)
     return digest.hexdigest()
 
 
-def _parameters(model: Any, wanted: Callable[[Any], bool]) -> Iterator[tuple[str, Tensor, torch.Size]]:
-    """Yield name, sample and shape of every parameter of the wanted modules."""
+def _weights(model: Any, wanted: Callable[[Any], bool]) -> Iterator[tuple[str, bytes, torch.Size]]:
+    """Yield name, sample and shape of all weights of the wanted modules.
+
+    Quantized checkpoints keep some as buffers (AWQ, GPTQ), or as tensors made of several (torchao).
+    """
     for prefix, module in model.named_modules():
-        own = dict(module.named_parameters(recurse=False))
+        own = _own_tensors(module)
         if own and wanted(module):
             with _materialized(module, own):
-                for name, parameter in module.named_parameters(recurse=False):
-                    yield f"{prefix}.{name}", _sample(parameter), parameter.shape
+                for name, tensor in _own_tensors(module).items():
+                    for part, plain in _plain_tensors(tensor.detach()):
+                        yield f"{prefix}.{name}{part}", _sample(plain), plain.shape
+
+
+def _own_tensors(module: Any) -> dict[str, Tensor]:
+    """List what a module saves: its parameters, and the buffers that are part of a checkpoint."""
+    passing = module._non_persistent_buffers_set
+    buffers = {name: value for name, value in module.named_buffers(recurse=False) if name not in passing}
+    return {**dict(module.named_parameters(recurse=False)), **buffers}
+
+
+def _plain_tensors(tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """Take a tensor that is made of others apart."""
+    if not hasattr(tensor, "__tensor_flatten__"):
+        yield "", tensor
+        return
+    names, _ = tensor.__tensor_flatten__()
+    for name in names:
+        for part, plain in _plain_tensors(getattr(tensor, name)):
+            yield f".{name}{part}", plain
 
 
 def _materialized(module: Any, parameters: Mapping[str, Tensor]) -> AbstractContextManager[Any]:
     """Bring offloaded parameters back for a moment."""
     if not any(parameter.is_meta for parameter in parameters.values()):
         return nullcontext()
-    from accelerate.utils import align_module_device  # noqa: PLC0415  (an extra; whoever offloads has it)
+    from accelerate.utils import align_module_device  # noqa: PLC0415  (only whoever offloads needs it)
 
     context: AbstractContextManager[Any] = align_module_device(module, torch.device("cpu"))
     return context
 
 
-def _sample(parameter: Tensor) -> Tensor:
-    flat = parameter.detach().reshape(-1)
-    return flat[torch.tensor(_spots(flat.numel()), dtype=torch.long, device=flat.device)].to(torch.bfloat16).cpu()
+def _sample(weights: Tensor) -> bytes:
+    """Read some values: floats as bfloat16, whatever is smaller or whole as it is stored."""
+    flat = weights.reshape(-1)
+    if flat.is_floating_point() and flat.element_size() == 1:  # FP8 cannot be indexed everywhere
+        flat = flat.view(torch.uint8)
+    values = flat[torch.tensor(_spots(flat.numel()), dtype=torch.long, device=flat.device)]
+    if values.is_floating_point():
+        return bytes(values.to(torch.bfloat16).cpu().view(torch.int16).numpy().tobytes())
+    return bytes(values.cpu().numpy().tobytes())
 
 
 def _spots(size: int) -> list[int]:

@@ -1,19 +1,19 @@
 """Name or folder -> a ready backbone; everything that can go wrong on the way says what to do."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
-from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
 from ego.backbones.assembly import MemoryPositions
-from ego.backbones.families import family_of
+from ego.backbones.families import REFUSED, family_of
 from ego.backbones.huggingface import HuggingFaceBackbone
-from ego.backbones.out_of_memory import explained_memory
+from ego.backbones.loading_errors import explained_loading, require_model_folder
 from ego.backbones.parity import require_parity
 from ego.backbones.processors import load_processor
 from ego.backbones.self_check import check
@@ -23,9 +23,11 @@ EMBEDDED = "mini"
 EMBEDDED_FOLDER_VARIABLE = "EGO_MINI"
 EMBEDDED_FOLDER = Path(__file__).parent / EMBEDDED
 NEEDED_FILES = ("config.json", "model.safetensors")
+SDPA = "sdpa"
+_log = logging.getLogger(__name__)
 
 
-def load(
+def load(  # noqa: PLR0913  (what a caller may choose)
     id_or_path: str | Path,
     *,
     device: str | torch.device | None,
@@ -35,37 +37,58 @@ def load(
     max_visual_tokens: int | None,
     positions: MemoryPositions,
     self_check: bool,
+    attention: str | None = None,
 ) -> HuggingFaceBackbone:
     """Load a model; see `ego.backbones.load_backbone`."""
     model_id, source = str(id_or_path), checkpoint_source(str(id_or_path))
-    target = None if device_map is not None else _device(device)
     if device is not None and device_map is not None:
         raise BackboneError("device and device_map exclude each other; give one of them")
-    hub = {"revision": revision or "main", "trust_remote_code": False}
-    config = _read(model_id, lambda: AutoConfig.from_pretrained(source, **hub))
+    target = None if device_map is not None else _device(device)
+    require_model_folder(source)
+    with explained_loading(model_id):
+        hub = {"revision": revision or "main", "trust_remote_code": False}
+        config = AutoConfig.from_pretrained(source, **hub)
+        _require_images_and_text(model_id, config)
+        processor = load_processor(source, config, **hub)
+        placed = _straight_to(target) if device_map is None else {"device_map": device_map}
+        options = {"dtype": _dtype(dtype, target), **placed, **_attention(config, attention), **hub}
+        _log.info("loading %s", model_id)
+        model = AutoModelForImageTextToText.from_pretrained(source, config=config, **options).eval()
+        backbone = HuggingFaceBackbone(
+            model,
+            processor,
+            model_id=model_id,
+            family=family_of(config.model_type),
+            revision=getattr(config, "_commit_hash", None) or "",
+            max_visual_tokens=max_visual_tokens,
+            positions=positions,
+        )
+        if self_check:
+            require_parity(backbone)
+            check(backbone)
+        return backbone
+
+
+def _require_images_and_text(model_id: str, config: Any) -> None:
+    reason = REFUSED.get(config.model_type)
+    if reason is not None:
+        raise BackboneError(f"{model_id} is a {config.model_type!r} model, which Ego does not support: {reason}")
     if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
         raise BackboneError(
             f"{model_id} is a {config.model_type!r} model, which does not read images and text together; "
             "`ego models` lists models that do"
         )
-    options = {"dtype": _dtype(dtype, target), "device_map": device_map, **hub}
-    processor = _read(model_id, lambda: load_processor(source, config, **hub))
-    model = _read(model_id, lambda: AutoModelForImageTextToText.from_pretrained(source, config=config, **options))
-    with explained_memory():
-        model = (model if target is None else model.to(target)).eval()
-    backbone = HuggingFaceBackbone(
-        model,
-        processor,
-        model_id=model_id,
-        family=family_of(config.model_type),
-        revision=getattr(config, "_commit_hash", None) or "",
-        max_visual_tokens=max_visual_tokens,
-        positions=positions,
-    )
-    if self_check:
-        require_parity(backbone)
-        check(backbone)
-    return backbone
+
+
+def _straight_to(device: torch.device | None) -> dict[str, Any]:
+    """Let every weight go to an accelerator as it is read, so that the host holds no copy of the model."""
+    return {} if device is None or device.type == "cpu" else {"device_map": {"": device}}
+
+
+def _attention(config: Any, chosen: str | None) -> dict[str, Any]:
+    """Choose the attention of the language model: the caller's, else the checkpoint's own choice, else sdpa."""
+    own = getattr(config.get_text_config(), "_attn_implementation_internal", None)
+    return {} if chosen is None and own is not None else {"attn_implementation": {"text_config": chosen or SDPA}}
 
 
 def hide_progress() -> None:
@@ -126,34 +149,3 @@ def _dtype(dtype: str | torch.dtype | None, device: torch.device | None) -> torc
     if not (isinstance(known, torch.dtype) and known.is_floating_point):
         raise BackboneError(f"{dtype!r} is no number format of a model; use bfloat16, float16, float32 or auto")
     return known
-
-
-def _read(model_id: str, load_it: Any) -> Any:
-    """Turn what `from_pretrained` raises into one error with advice."""
-    try:
-        with explained_memory():
-            return load_it()
-    except SafetensorError as cause:
-        raise BackboneError(
-            f"the weights of {model_id} are damaged or incomplete: {_first_line(cause)} Download or copy them again"
-        ) from cause
-    except OSError as cause:
-        raise BackboneError(
-            f"{model_id} could not be loaded: {_first_line(cause)} Check the spelling; without network, give a local "
-            "folder or a model that was downloaded before; for a gated model, accept its licence and log in"
-        ) from cause
-    except ImportError as cause:
-        raise BackboneError(
-            f"{model_id} needs a package that is not installed: {_first_line(cause)} "
-            "SmolVLM needs ego-vlm[smolvlm] (num2words), device_map needs ego-vlm[accelerate]"
-        ) from cause
-    except (ValueError, KeyError, AttributeError, RuntimeError) as cause:
-        raise BackboneError(
-            f"{model_id} could not be loaded: {_first_line(cause)} It must be a complete image-text model that "
-            f"transformers {transformers.__version__} knows by itself; code that comes with a model is never run"
-        ) from cause
-
-
-def _first_line(cause: BaseException) -> str:
-    lines = str(cause).strip().splitlines() or [type(cause).__name__]
-    return lines[0].rstrip(".") + "."
