@@ -4,13 +4,16 @@ PYTHON ?= python3
 BIN = $(VENV)/bin
 PYTEST_ARGS ?=
 
-.PHONY: demo test lint docs pictures clean
+.PHONY: demo test test-distributed lint docs pictures clean
 
 demo: $(VENV)/.ready  ## introduce three concepts, recognize, ask, caption; writes ./demo-output
 	$(BIN)/ego demo
 
 test: $(VENV)/.ready  ## run all tests, one process per core
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS)
+
+test-distributed: $(VENV)/.ready  ## run the tests that start Ray
+	$(BIN)/python -m pytest -m distributed tests/bulk tests/library $(PYTEST_ARGS)
 
 lint: $(VENV)/.ready  ## style and types
 	$(BIN)/ruff check .

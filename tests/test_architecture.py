@@ -43,6 +43,7 @@ FLOORS = (
         "demo",
         "bench",
         "evaluation",
+        "bulk",
         "album",
         "server",
     ),

@@ -6,8 +6,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ego.cli.introduce_many import Spread, introduce_manifest
 from ego.cli.opening import open_personalizer, open_store
-from ego.cli.options import DeviceOption, JsonOption, LibraryOption, ModelOption
+from ego.cli.options import (
+    MANY,
+    BatchOption,
+    DeviceOption,
+    JsonOption,
+    LibraryOption,
+    ModelOption,
+    RayAddressOption,
+    RayOption,
+    WorkersOption,
+)
 from ego.cli.output import Output
 from ego.cli.paths import require_files
 from ego.cli.settings import Settings, resolve
@@ -29,11 +40,13 @@ class MaskSpace(StrEnum):
 
 
 def introduce(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What you call it, for example Bo.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="What you call it, for example Bo.", show_default=False)
+    ] = "",
     images: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(metavar="IMAGE", help="One or a few photos of it, or a short video.", show_default=False),
-    ],
+    ] = None,
     *,
     category: Annotated[str, typer.Option(help="What it is, for example dog; for your own overview.")] = "",
     notes: Annotated[str, typer.Option(help="Free text; for your own overview.")] = "",
@@ -68,12 +81,36 @@ def introduce(
     replace: Annotated[bool, typer.Option("--replace", help="Overwrite a concept of that name.")] = False,
     add_view: Annotated[bool, typer.Option("--add-view", help="Add the photos to a remembered concept.")] = False,
     thumbnail: Annotated[bool, typer.Option("--thumbnail", help="Store a small picture beside the memory.")] = False,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Introduce all concepts of a file instead: one JSON object a line with name, images and, if wanted, "
+            "category, notes, keywords, boxes. The same command again goes on where it was stopped.",
+            rich_help_panel=MANY,
+        ),
+    ] = None,
+    batch: BatchOption = 8,
+    ray: RayOption = False,
+    ray_address: RayAddressOption = None,
+    workers: WorkersOption = None,
     model: ModelOption = None,
     library: LibraryOption = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Remember a concept from one or a few photos. Nothing is stored before all is done."""
+    if manifest is not None:
+        single = (name, images, category, notes, keywords, box, mask, add_view)
+        if any(single):
+            raise InputError("--manifest says it all; leave NAME, IMAGE and what describes a single concept out")
+        settings, spread = resolve(model, library, device), Spread(ray, ray_address, workers, batch)
+        introduce_manifest(manifest, settings, spread, Output(as_json=as_json), replace=replace, thumbnail=thumbnail)
+        return
+    if ray or ray_address or workers:
+        raise InputError("--ray is for many concepts; give them in a file with --manifest")
+    if not name or not images:
+        raise InputError("give a NAME and at least one IMAGE, or many concepts with --manifest FILE")
     from ego.concept import Concept
 
     if replace and add_view:

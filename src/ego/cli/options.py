@@ -62,3 +62,29 @@ NamesOption: TypeAlias = Annotated[
 FramesOption: TypeAlias = Annotated[
     int | None, typer.Option("--frames", min=1, help="Frames to look at if the image is a video.", show_default="8")
 ]
+MANY = "Many at once"
+BatchOption: TypeAlias = Annotated[
+    int, typer.Option("--batch", min=1, help="How many a worker gets at once.", rich_help_panel=MANY)
+]
+RayOption: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--ray", help="Spread the work over Ray workers, one model each (extra distributed).", rich_help_panel=MANY
+    ),
+]
+RayAddressOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--ray-address",
+        metavar="ADDRESS",
+        help="A Ray cluster, for example auto or ray://head:10001.",
+        rich_help_panel=MANY,
+        show_default="Ray on this machine",
+    ),
+]
+WorkersOption: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", min=1, help="How many workers.", rich_help_panel=MANY, show_default="one per GPU, or per core"
+    ),
+]

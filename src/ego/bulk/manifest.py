@@ -1,0 +1,86 @@
+"""A manifest of concepts: one JSON object a line.
+
+    {"name": "Bo", "images": ["bo-1.jpg", "bo-2.jpg"], "category": "dog"}
+    {"name": "mug", "images": ["mug.jpg"], "boxes": [[40, 60, 210, 300]]}
+
+Paths are relative to the manifest. Everything is checked before any work begins.
+"""
+
+import hashlib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ego.concept import clean_name, name_key
+from ego.errors import ConceptNameError, InputError
+
+_Box = tuple[float, float, float, float]
+
+
+class ConceptLine(BaseModel):
+    """One concept to introduce.
+
+    Attributes:
+        name: What the user calls it.
+        images: Its photos.
+        category: What it is.
+        notes: Free text.
+        keywords: Words that replace the model's description.
+        boxes: One box per image, left top right bottom in pixels; null for an image without one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    images: tuple[str, ...] = Field(min_length=1)
+    category: str = ""
+    notes: str = ""
+    keywords: str = ""
+    boxes: tuple[_Box | None, ...] = ()
+
+    def key(self, model: str) -> str:
+        """Tell this line, for this model, from all others."""
+        return hashlib.sha256(f"{model}\n{self.model_dump_json()}".encode()).hexdigest()
+
+
+def read_concepts(path: Path) -> tuple[ConceptLine, ...]:
+    """Read a manifest.
+
+    Raises:
+        InputError: If it cannot be read, a line is no concept, or two lines have one name.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read ({error}); give a text file with one JSON object a line") from error
+    concepts: list[ConceptLine] = []
+    seen: dict[str, int] = {}
+    for number, text in enumerate(lines, start=1):
+        if not text.strip():
+            continue
+        line = _parsed(text, f"{path}, line {number}", path.parent)
+        first = seen.setdefault(name_key(line.name), number)
+        if first != number:
+            raise InputError(f"{path}, line {number}: {line.name!r} is the name of line {first}, too; rename one")
+        concepts.append(line)
+    if not concepts:
+        raise InputError(f"{path} holds no concept; write one JSON object a line, with name and images")
+    return tuple(concepts)
+
+
+def _parsed(text: str, place: str, folder: Path) -> ConceptLine:
+    try:
+        line = ConceptLine.model_validate_json(text)
+        name = clean_name(line.name)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the line"
+        raise InputError(f"{place}: {where}: {first['msg']}") from error
+    except ConceptNameError as error:
+        raise InputError(f"{place}: {error}") from error
+    if line.boxes and len(line.boxes) != len(line.images):
+        raise InputError(f"{place}: {len(line.boxes)} boxes for {len(line.images)} images; give one each, or null")
+    missing = next((file for file in line.images if not (folder / file).is_file()), None)
+    if missing is not None:
+        raise InputError(f"{place}: there is no file {folder / missing}; paths are relative to the manifest")
+    return line.model_copy(update={"name": name})

@@ -1,0 +1,87 @@
+"""The same work on real Ray actors, killed ones included. `make test-distributed` runs these."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ego.bulk.introductions import Model, introduce_all
+from ego.bulk.jobs import ThisProcess
+from ego.bulk.manifest import read_concepts
+from ego.bulk.ray_workers import RayWorkers, ray_session
+from ego.bulk.run import run_bulk
+from ego.config import EgoConfig
+from ego.errors import ConfigError, InputError
+from ego.store import ConceptStore
+from tests.bulk.test_introductions import write_manifest
+from tests.bulk.work import Deadly, Doubling, NoModel, jobs
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_nothing_else_imports_ray() -> None:
+    for path in (ROOT / "src").rglob("*.py"):
+        names = {
+            alias.name.split(".")[0]
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Import)
+            for alias in node.names
+        }
+        assert "ray" not in names, path
+        assert path.name == "ray_workers.py" or 'import_module("ray' not in path.read_text(encoding="utf-8"), path
+
+
+@pytest.fixture(scope="module")
+def ray() -> Iterator[Any]:
+    pytest.importorskip("ray")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", f"{ROOT}/src:{ROOT}")
+        with ray_session(workers=2) as session:
+            yield session
+
+
+@pytest.mark.distributed
+def test_two_actors_and_one_of_them_killed(ray: Any, tmp_path: Path) -> None:
+    written: list[int] = []
+    factory = Doubling(bad=2, deadly=5, mark=tmp_path / "killed")
+    report = run_bulk(jobs(12), RayWorkers(ray, factory, 2), lambda one: written.append(one.result), batch=3)
+    assert written == [2 * number for number in range(12) if number != 2]
+    assert report.lost == 1
+    assert [one.error for one in report.failures] == ["InputError: 2 is not to be doubled"]
+
+
+@pytest.mark.distributed
+def test_a_job_that_kills_every_worker_is_given_up(ray: Any) -> None:
+    report = run_bulk(jobs(1), RayWorkers(ray, Deadly(), 1), lambda one: None, retries=1)
+    assert "its worker was lost 2 times" in report.failures[0].error
+
+
+@pytest.mark.distributed
+def test_a_worker_that_cannot_be_made_ready(ray: Any) -> None:
+    with pytest.raises(InputError, match="no such model"):
+        run_bulk(jobs(1), RayWorkers(ray, NoModel(), 1), lambda one: None)
+
+
+@pytest.mark.distributed
+def test_introductions_are_the_same_as_in_one_process(ray: Any, tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path)
+    lines = read_concepts(manifest)
+    model = Model("mini", "cpu", EgoConfig(description_tokens=4))
+    libraries = []
+    for name, workers in (("one", ThisProcess(model)), ("two", RayWorkers(ray, model, 2))):
+        store = ConceptStore(tmp_path / name)
+        introduce_all(lines, manifest.parent, model, workers, store, batch=1)
+        libraries.append(store.load_all().memories)
+    for one, two in zip(*libraries, strict=True):
+        assert (one.name, one.tokens.rows.equal(two.tokens.rows)) == (two.name, True)
+
+
+@pytest.mark.distributed
+def test_an_address_where_nothing_is() -> None:
+    ray = pytest.importorskip("ray")
+    if ray.is_initialized():
+        pytest.skip("a session is open")
+    with pytest.raises(ConfigError, match="check the address"), ray_session("127.0.0.1:1"):
+        pass
