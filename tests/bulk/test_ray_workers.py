@@ -33,6 +33,13 @@ def test_nothing_else_imports_ray() -> None:
         assert path.name == "ray_workers.py" or 'import_module("ray' not in path.read_text(encoding="utf-8"), path
 
 
+@pytest.mark.distributed
+def test_an_address_where_nothing_is() -> None:
+    pytest.importorskip("ray")
+    with pytest.raises(ConfigError, match="check the address"), ray_session("127.0.0.1:1"):
+        pass
+
+
 @pytest.fixture(scope="module")
 def ray() -> Iterator[Any]:
     pytest.importorskip("ray")
@@ -76,12 +83,3 @@ def test_introductions_are_the_same_as_in_one_process(ray: Any, tmp_path: Path) 
         libraries.append(store.load_all().memories)
     for one, two in zip(*libraries, strict=True):
         assert (one.name, one.tokens.rows.equal(two.tokens.rows)) == (two.name, True)
-
-
-@pytest.mark.distributed
-def test_an_address_where_nothing_is() -> None:
-    ray = pytest.importorskip("ray")
-    if ray.is_initialized():
-        pytest.skip("a session is open")
-    with pytest.raises(ConfigError, match="check the address"), ray_session("127.0.0.1:1"):
-        pass

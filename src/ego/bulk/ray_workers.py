@@ -5,6 +5,7 @@ A fresh actor takes the place of a lost one; what it was doing comes back as los
 
 import importlib.util
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -14,6 +15,7 @@ from ego.bulk.jobs import Batch, Finished, Outcome, Work, WorkFactory, done
 from ego.errors import BackboneError, ConfigError, EgoError
 
 _LOCAL = "local"
+_KNOCK_SECONDS = 5.0
 
 
 @contextmanager
@@ -29,6 +31,8 @@ def ray_session(address: str | None = None, workers: int | None = None) -> Itera
     """
     if importlib.util.find_spec("ray") is None:
         raise ConfigError("Ray is not installed; pip install 'ego-vlm[distributed]', or leave --ray out")
+    if address:
+        _require_reachable(address)
     ray: Any = import_module("ray")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     ours = not ray.is_initialized()
@@ -46,6 +50,17 @@ def ray_session(address: str | None = None, workers: int | None = None) -> Itera
     finally:
         if ours:
             ray.shutdown()
+
+
+def _require_reachable(address: str) -> None:
+    """Knock first: Ray itself waits for minutes, and ends the process when nobody answers."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdecimal():  # "auto" and the like
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_KNOCK_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise ConfigError(f"no Ray at {address} ({error}); check the address") from error
 
 
 class RayWorkers:
