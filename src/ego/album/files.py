@@ -4,50 +4,10 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from ego.album.picture_file import Kind, PictureFile
 from ego.errors import InputError
-
-Kind = Literal["image", "video"]
-IMAGE_SUFFIXES = frozenset(
-    (
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic"),
-        *(".heif", ".jp2", ".mpo"),
-    )
-)
-VIDEO_SUFFIXES = frozenset(
-    (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".mts", ".3gp", ".ogv", ".wmv", ".flv")
-)
-# What NAS, archive and photo programs keep beside the pictures: previews, bins, snapshots.
-PASSED_OVER = frozenset(
-    (
-        "@eadir",
-        "#recycle",
-        "#snapshot",
-        "__macosx",
-        "$recycle.bin",
-        "lost+found",
-        "thumbnails",
-        "system volume information",
-    )
-)
-
-
-@dataclass(frozen=True, order=True)
-class PictureFile:
-    """A file of an album.
-
-    Attributes:
-        path: Absolute.
-        size: Bytes.
-        modified: Nanoseconds since 1970.
-        kind: Image or video.
-    """
-
-    path: str
-    size: int
-    modified: int
-    kind: Kind
+from ego.photo_files import is_file, is_image_name, is_passed_over, is_video_name
 
 
 @dataclass(frozen=True)
@@ -80,34 +40,39 @@ def list_pictures(folders: Sequence[str | os.PathLike[str]]) -> Listing:
     return Listing(tuple(sorted(found.values())), tuple(sorted(unreadable.items())))
 
 
-def kind_of(name: str) -> Kind | None:
-    """Tell by its suffix what a file of an album is; None for everything else."""
-    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - a name, not a path
-    if suffix in IMAGE_SUFFIXES:
+def kind_of(path: Path) -> Kind | None:
+    """Tell by its name what a file of an album is; None for everything else."""
+    if is_passed_over(path.name):
+        return None
+    if is_image_name(path):
         return "image"
-    return "video" if suffix in VIDEO_SUFFIXES else None
+    return "video" if is_video_name(path) else None
 
 
 def _walk(folder: Path, unreadable: dict[str, str]) -> Iterator[PictureFile]:
     def note(error: OSError) -> None:
-        unreadable[str(error.filename)] = error.strerror or str(error)
+        unreadable[_shown(str(error.filename))] = error.strerror or str(error)
 
     for here, folders, files in os.walk(folder, onerror=note):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name.lower() not in PASSED_OVER)
+        folders[:] = sorted(name for name in folders if not is_passed_over(name))
         for name in files:
-            kind = None if name.startswith(".") else kind_of(name)
-            if kind is not None:
-                yield from _regular(os.path.join(here, name), kind, unreadable)  # noqa: PTH118
+            path = Path(here) / name
+            kind = kind_of(path)
+            if kind is not None and is_file(path):
+                yield from _told(path, kind, unreadable)
 
 
-def _regular(path: str, kind: Kind, unreadable: dict[str, str]) -> Iterator[PictureFile]:
+def _told(path: Path, kind: Kind, unreadable: dict[str, str]) -> Iterator[PictureFile]:
     try:
-        path.encode()
-        status = Path(path).stat()
+        str(path).encode()
+        status = path.stat()
     except UnicodeEncodeError:
-        unreadable[path.encode(errors="surrogateescape").decode(errors="replace")] = "its name is no UTF-8; rename it"
+        unreadable[_shown(str(path))] = "its name is not UTF-8; rename it"
     except OSError as error:
-        unreadable[path] = error.strerror or str(error)
+        unreadable[str(path)] = error.strerror or str(error)
     else:
-        if os.path.isfile(path):  # noqa: PTH113 - neither pipe nor device
-            yield PictureFile(path, status.st_size, status.st_mtime_ns, kind)
+        yield PictureFile(str(path), status.st_size, status.st_mtime_ns, kind)
+
+
+def _shown(path: str) -> str:
+    return os.fsencode(path).decode(errors="replace")

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from ego.album.files import Kind
 from ego.album.index import AlbumIndex, Box, Entry
+from ego.album.picture_file import Kind
 from ego.errors import InputError, UnknownConceptError
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 
-from ego.album.files import Kind, PictureFile
+from ego.album.picture_file import Kind, PictureFile
 from ego.errors import StoreError
 
 FILE_NAME = "album.sqlite"

@@ -16,8 +16,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from PIL import ExifTags, Image
 
-from ego.album.files import Kind, list_pictures
+from ego.album.files import list_pictures
 from ego.album.index import AlbumIndex, Find
+from ego.album.picture_file import Kind
 from ego.answer import Recognition
 from ego.errors import ContextBudgetError, InputError, StoreError
 from ego.memory import ConceptMemory

@@ -8,6 +8,7 @@ from watchfiles import Change, watch
 
 from ego.album.files import kind_of
 from ego.album.scan import Summary
+from ego.photo_files import is_passed_over
 
 PATIENCE = 500  # milliseconds after which an unchanged folder is looked at again
 SETTLE = 1600  # milliseconds without a change after which a group of changes is looked at
@@ -38,6 +39,6 @@ def keep_up(
 def _counts(change: Change, path: str) -> bool:
     """Tell whether a change may change the album: of a picture, or of a folder, which tells nothing of its pictures."""
     place = Path(path)
-    if place.name.startswith("."):
+    if is_passed_over(place.name):
         return False
-    return kind_of(path) is not None or place.is_dir() or (change is Change.deleted and not place.suffix)
+    return kind_of(place) is not None or place.is_dir() or (change is Change.deleted and not place.suffix)
