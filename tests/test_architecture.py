@@ -30,11 +30,13 @@ FLOORS = (
             "photo_files",
             "store",
             "library",
+            "corrections",
         ),
     ),
     ("backbones",),
     (
         *("describe", "introduction", "answer", "answer_correction", "calibration", "explain", "pointing", "watching"),
+        "corrected",
         *("prefix_cache", "scene", "recognition", "chat"),
     ),
     ("personalizer",),

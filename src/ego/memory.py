@@ -1,5 +1,6 @@
 """ConceptMemory: the kept tokens of one concept, how they came about, and the fingerprint of their model."""
 
+import hashlib
 from dataclasses import dataclass, replace
 
 import torch
@@ -34,6 +35,12 @@ class ConceptMemory:
     fingerprint: Fingerprint
     created: str
     thumbnail: bytes | None = None
+
+    @property
+    def identity(self) -> str:
+        """Tell the concept from all others by what stays when it is renamed, moved or gets another view."""
+        first = self.views[0].image if self.views else ""
+        return hashlib.sha256(f"{self.created} {first}".encode()).hexdigest()[:16]
 
     def renamed(self, name: str) -> "ConceptMemory":
         """Give the concept another name."""

@@ -99,11 +99,11 @@ def scan(
     listing = list_pictures(folders)
     with _alone(index):
         gone = index.sync(listing.files, places)
-        index.call({identity(memory): memory.name for memory in memories})
+        index.call({memory.identity: memory.name for memory in memories})
         asked = question_digest(personal, memories)
         waiting = index.waiting(asked, places)
         problems = dict(listing.unreadable)
-        identities = {memory.name: identity(memory) for memory in memories}
+        identities = {memory.name: memory.identity for memory in memories}
         for done, (path, kind) in enumerate(waiting, start=1):
             found, problem = _look(personal, index, path, kind, asked, identities)
             if problem:
@@ -112,11 +112,6 @@ def scan(
                 on_progress(Progress(done, len(waiting), path, found, problem, time.monotonic() - began))
     unchanged = len(listing.files) - len(waiting)
     return Summary(len(waiting), unchanged, gone, tuple(sorted(problems.items())), time.monotonic() - began)
-
-
-def identity(memory: ConceptMemory) -> str:
-    """Name a concept in the index by what stays when it is renamed or gets another view: when it was introduced."""
-    return hashlib.sha256(f"{memory.created} {memory.views[0].image}".encode()).hexdigest()[:16]
 
 
 def question_digest(personal: Ego, memories: Sequence[ConceptMemory]) -> str:
