@@ -36,7 +36,7 @@ FLOORS = (
     ("backbones",),
     (
         *("describe", "introduction", "answer", "answer_correction", "calibration", "explain", "pointing", "watching"),
-        "corrected",
+        *("corrected", "references"),
         *("prefix_cache", "scene", "recognition", "chat"),
     ),
     ("personalizer",),

@@ -15,7 +15,7 @@ from ego.visual_tokens import VisualTokens
 
 YES_WORDS = ("Yes", "yes", "YES")
 NO_WORDS = ("No", "no", "NO")
-Said = Literal["yes", "no", "other", "not asked"]
+Said = Literal["yes", "no", "other", "not asked", "told"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Recognition:
         probability: P(yes) / (P(yes) + P(no)) of the first answer token, corrected where a correction was fitted.
         threshold: What `present` was decided with.
         said: The likeliest first token, read as text; "other" is an unparsable answer, "not asked" marks a concept that
-            the similarity filter left out (probability 0).
+            the similarity filter left out (probability 0), "told" a picture of which the user said it (0 or 1).
         seen_at: Seconds of the frames of a video in which it was found; empty for pictures.
     """
 

@@ -96,6 +96,11 @@ class Corrections:
         """List the corrections of one concept as answered by one model."""
         return tuple(one for one in self.all() if (one.concept, one.model) == (concept, model))
 
+    def told(self, concept: str, picture: str) -> bool | None:
+        """Say whether the user said that a concept is in a picture; None if nothing was said."""
+        said = [one.there for one in self.all() if picture and (one.concept, one.picture) == (concept, picture)]
+        return said[-1] if said else None
+
     def add(self, correction: Correction) -> None:
         """Keep a correction; what was said before of the same concept in the same picture no longer counts."""
         same = (correction.concept, correction.picture)

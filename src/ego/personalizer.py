@@ -8,6 +8,7 @@ personal.recognize("park.jpg")
 import tempfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from os import PathLike
 from pathlib import Path
 
 from ego.answer import Answer, Recognition
@@ -16,16 +17,20 @@ from ego.calibration import saved_layers
 from ego.chat import Chat
 from ego.concept import Concept, ImageSource, Region, name_key
 from ego.config import EgoConfig
+from ego.corrected import as_corrected, correction_of
+from ego.corrections import Corrections
 from ego.errors import InputError, UnknownConceptError
-from ego.footage import QueryImage, query_frames, reference_images
-from ego.introduction import Reference, introduce_view
+from ego.footage import QueryImage, query_frames
+from ego.introduction import introduce_view
 from ego.layers import choose_layers
-from ego.media import Frame, LoadedImage, thumbnail
+from ego.media import Frame, thumbnail
 from ego.media.source import label_of
 from ego.memory import ConceptMemory
+from ego.pointing import Pointing, point
 from ego.prefix_cache import PrefixCache
-from ego.prompt import CAPTION_WITH_NAMES, caption_question
+from ego.prompt import CAPTION_WITH_NAMES, caption_question, recognition_question
 from ego.recognition import in_view_of, recognize_sights
+from ego.references import read_references
 from ego.scene import Scene, SceneReader
 from ego.store import ConceptStore, SkippedFile
 from ego.visual_tokens import concatenate
@@ -62,6 +67,7 @@ class Ego:
         self.store = store
         self._cache = cache or PrefixCache(backbone, self.config.cache_megabytes)
         self._scenes = SceneReader(self._cache, self.config)
+        self.corrections = Corrections(store.folder)
         self._layers: tuple[int, ...] | None = None
 
     @property
@@ -103,7 +109,7 @@ class Ego:
 
     def build(self, concept: Concept) -> ConceptMemory:
         """Build the memory of a concept without storing it."""
-        references = _references(concept, self.config.introduction_frames)
+        references = read_references(concept, self.config.introduction_frames)
         views = [introduce_view(self.backbone, reference, self.config, self.layers) for reference in references]
         return ConceptMemory(
             name=concept.name,
@@ -152,7 +158,12 @@ class Ego:
         return self.recognize_many([image], names, threshold=threshold)[0]
 
     def recognize_many(
-        self, images: Sequence[QueryImage], names: Sequence[str] | None = None, *, threshold: float | None = None
+        self,
+        images: Sequence[QueryImage],
+        names: Sequence[str] | None = None,
+        *,
+        threshold: float | None = None,
+        corrected: bool = True,
     ) -> list[dict[str, Recognition]]:
         """Say the same about several images, faster than one by one.
 
@@ -162,6 +173,7 @@ class Ego:
             images: What to look at, one by one.
             names: As for `recognize`.
             threshold: As for `recognize`.
+            corrected: Whether what the user said of pictures counts.
         """
         limit = self.config.threshold if threshold is None else threshold
         if not 0 <= limit <= 1:
@@ -171,7 +183,46 @@ class Ego:
         again = len(images) == 1
         sights = [self._scenes.look(memories, frames, again=again) for film in films for frames in film]
         found = iter(recognize_sights(self._cache, sights, threshold=limit))
-        return [over_time([next(found) for _ in film], film) for film in films]
+        answers = [over_time([next(found) for _ in film], film) for film in films]
+        if not corrected or not self.corrections.all():
+            return answers
+        pairs = zip(answers, films, strict=True)
+        return [as_corrected(one, memories, self.corrections, self.backbone, sum(film, ())) for one, film in pairs]
+
+    def correct(self, name: str, image: QueryImage, *, there: bool) -> Recognition:
+        """Keep the user's word on whether a concept is in a picture; from then on answers about the concept heed it.
+
+        `corrections.undo()` takes the last word back.
+
+        Returns:
+            What the model itself answers.
+
+        Raises:
+            UnknownConceptError: If there is no such concept.
+            InputError: If a video is given.
+        """
+        memory, frames = self._named([name])[0], self._frames(image)
+        if len(frames) != 1:
+            raise InputError("a correction is of one picture; give one frame of the video")
+        answered = self.recognize_many([image], corrected=False)[0][memory.name]
+        path = label_of(image) if isinstance(image, str | PathLike) else ""
+        self.corrections.add(correction_of(memory, answered, frames[0], self.backbone, there=there, path=path))
+        return answered
+
+    def where(self, image: QueryImage, names: Sequence[str] | None = None) -> dict[str, tuple[Pointing, ...]]:
+        """Say where the model looks for concepts: for each a box and a heat-map in every picture or frame.
+
+        It says so of absent ones, too; ask `recognize` first.
+
+        Args:
+            image: What to look at.
+            names: Concepts; all by default. Each is alone in the prompt.
+
+        Raises:
+            InputError: If the geometry of the model is unknown.
+        """
+        frames = self._frames(image)
+        return {memory.name: tuple(self._pointing(memory, frame) for frame in frames) for memory in self._named(names)}
 
     def ask(
         self,
@@ -221,6 +272,11 @@ class Ego:
         sight = self._scenes.look(self._named(names), () if image is None else self._frames(image))
         return self._scenes.scene(in_view_of(self._cache, sight, question, threshold=self.config.threshold))
 
+    def _pointing(self, memory: ConceptMemory, frame: Frame) -> Pointing:
+        scene = self._scenes.scene(self._scenes.look([memory], [frame]))
+        question = scene.prompt(recognition_question(memory.name))
+        return point(self.backbone, question, memory.name, layers=self.layers, prefix=scene.prefix)[0]
+
     def _frames(self, image: QueryImage) -> tuple[Frame, ...]:
         if image is None:
             raise InputError("there is no image to look at; give a path, an image, a video or frames")
@@ -238,29 +294,3 @@ class Ego:
                 raise UnknownConceptError(f"no concept named {name!r} is remembered for this model; known: {listed}")
         wanted = {name_key(name) for name in names}
         return tuple(memory for key, memory in known.items() if key in wanted)
-
-
-def _references(concept: Concept, frames: int) -> list[Reference]:
-    """Read the photos of a concept; of a video, some frames, each a view of its own."""
-    regions = concept.regions or [None] * len(concept.images)
-    return [
-        Reference(
-            image.picture,
-            image.digest,
-            keywords=concept.keywords,
-            region=region,
-            displayed_size=image.full_size,
-            orientation=image.orientation,
-        )
-        for source, region in zip(concept.images, regions, strict=True)
-        for image in _views(source, region, frames)
-    ]
-
-
-def _views(source: ImageSource, region: Region | None, frames: int) -> tuple[LoadedImage, ...]:
-    images = reference_images(source, frames)
-    if region is not None and len(images) > 1:
-        raise InputError(
-            f"{label_of(source)} is a video, and a region is of one picture; give a frame of it as a photo"
-        )
-    return images

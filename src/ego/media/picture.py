@@ -31,8 +31,7 @@ class LoadedImage:
     @cached_property
     def digest(self) -> str:
         """Identify the picture: sha256 of its size and pixels, whatever file format it came in."""
-        size = "{}x{}".format(*self.picture.size).encode()
-        return hashlib.sha256(size + self.picture.tobytes()).hexdigest()
+        return picture_digest(self.picture)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,3 +45,9 @@ class Frame:
 
     picture: Image.Image
     seconds: float | None = None
+
+
+def picture_digest(picture: Image.Image) -> str:
+    """Identify an upright RGB picture: sha256 of its size and pixels."""
+    size = "{}x{}".format(*picture.size).encode()
+    return hashlib.sha256(size + picture.tobytes()).hexdigest()
