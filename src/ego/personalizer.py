@@ -5,6 +5,7 @@ personal.introduce(Concept("Bo", images=["bo-1.jpg"]))
 personal.recognize("park.jpg")
 """
 
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -24,7 +25,6 @@ from ego.footage import QueryImage, query_frames
 from ego.introduction import introduce_view
 from ego.layers import choose_layers
 from ego.media import Frame, thumbnail
-from ego.media.source import label_of
 from ego.memory import ConceptMemory
 from ego.pointing import Pointing, point
 from ego.prefix_cache import PrefixCache
@@ -205,7 +205,7 @@ class Ego:
         if len(frames) != 1:
             raise InputError("a correction is of one picture; give one frame of the video")
         answered = self.recognize_many([image], corrected=False)[0][memory.name]
-        path = label_of(image) if isinstance(image, str | PathLike) else ""
+        path = os.path.abspath(image) if isinstance(image, str | PathLike) else ""  # noqa: PTH100 - as albums say it
         self.corrections.add(correction_of(memory, answered, frames[0], self.backbone, there=there, path=path))
         return answered
 

@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from ego.atomic_file import OWN_FILE, NotReplacedError, clear_unfinished, make_folder, remove_file, write_file
 from ego.concept import clean_name, name_key
 from ego.config import StoredType
+from ego.corrections import Corrections
 from ego.errors import (
     DuplicateConceptError,
     ForeignMemoryError,
@@ -177,8 +178,11 @@ class ConceptStore:
         """
         with self._changing():
             removed = self._to_remove(names)
+            known = self._scan()[0]
             for path in removed:
                 remove_file(path)
+                if path in known:
+                    Corrections(self.folder).forget(known[path].identity)
         return tuple(removed.values())
 
     def removable(self, *names: str) -> tuple[str, ...]:

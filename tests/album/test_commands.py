@@ -72,6 +72,20 @@ def test_wrong_use_is_said_before_a_model_is_loaded(ego: Run, album: Path, tmp_p
     assert ego("find", "Bo", "--since", "tomorrow").code == 2
 
 
+def test_a_word_of_the_user_is_heard_and_taken_back(ego: Run, album: Path) -> None:
+    ego("scan", album)
+    photo = album / "scene-01.jpg"
+    assert ego("correct", "Bo", photo).code == 2
+    assert ego("correct", "--undo").code == 2
+    done = ego("correct", "bo", photo, "--no", "--json")
+    assert (done.code, done.document[0]["there"]) == (0, False)
+    assert str(photo) not in {match["path"] for match in ego("find", "Bo", "--threshold", "0.01", "--json").document}
+    ego("correct", "Bo", photo, "--yes")
+    assert str(photo) in {match["path"] for match in ego("find", "Bo", "--threshold", "1", "--json").document}
+    assert "not" not in ego("correct", "--undo").out
+    assert ego("correct", "--undo", "Bo").code == 2
+
+
 def test_nothing_found_is_no_error(ego: Run, album: Path) -> None:
     ego("scan", album)
     done = ego("find", "--until", "1990-01-01", "--json")

@@ -87,7 +87,7 @@ def test_answers_are_those_of_recognize_and_problems_are_listed(personal: Ego, a
     assert (summary.looked, summary.unchanged, summary.gone) == (7, 0, 0)
     assert [Path(path).name for path, _ in summary.problems] == ["broken.jpg"]
     entries = {Path(entry.path).name: entry for entry in index.entries()}
-    assert "not an image" in entries["broken.jpg"].problem
+    assert "neither an image" in entries["broken.jpg"].problem
     names = index.names()
     assert set(names.values()) == {"Bo", "Zoe's bag"}
     for name in ("scene-01.jpg", "scene-05.jpg"):
@@ -208,3 +208,29 @@ def test_find_answers_who_with_whom_and_when(personal: Ego, album: Path) -> None
     assert not find(index, Question(names=("Bo",), thresholds={"Bo": 1.1}))
     with pytest.raises(UnknownConceptError, match="did you mean 'Bo'"):
         find(index, Question(names=("Boo",)))
+
+
+def test_corrections_are_heard_without_another_scan(personal: Ego, album: Path) -> None:
+    index = index_of(personal)
+    scan(personal, index, [album / "below"])
+    before = find(index, Question(names=("Bo",), threshold=0.0))
+    path = before[0].path
+    there = all(one.probability < 0.5 for one in before[0].seen if one.name == "Bo")
+    personal.correct("Bo", path, there=there)
+    told = {
+        match.path: {one.name: one.probability for one in match.seen} for match in find(index, Question(threshold=0.0))
+    }
+    assert told[path]["Bo"] == float(there)
+    for other, probabilities in told.items():
+        assert probabilities["Bo"] == pytest.approx(personal.recognize(other)["Bo"].probability, abs=1e-5)
+    assert scan(personal, index, [album / "below"]).looked == 0
+    personal.corrections.undo()
+    assert find(index, Question(names=("Bo",), threshold=0.0)) == before
+
+
+def test_what_was_seen_has_a_box(personal: Ego, album: Path) -> None:
+    index = index_of(personal)
+    scan(personal, index, [album])
+    boxes = [one.box for match in find(index, Question()) for one in match.seen]
+    assert boxes
+    assert all(box is not None and 0 <= box[0] < box[2] <= 1 and 0 <= box[1] < box[3] <= 1 for box in boxes)

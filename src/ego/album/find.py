@@ -1,12 +1,13 @@
 """Ask the index: in which pictures is Bo, with Ted, without Ada, since spring? No model is loaded."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from ego.album.index import AlbumIndex, Box, Entry
+from ego.album.index import AlbumIndex, Box, Entry, Find
 from ego.album.picture_file import Kind
+from ego.corrections import Corrections, log_odds, logistic, shift
 from ego.errors import InputError, UnknownConceptError
 
 
@@ -68,8 +69,9 @@ def find(index: AlbumIndex, question: Question) -> list[Match]:
     if not index.exists:
         raise InputError(f"no album was scanned into {index.path.parent} yet; `ego scan FOLDER` does it")
     names = index.names()
+    heard = _Heard(Corrections(index.path.parent), index.model(), names)
     wanted, unwanted = ({_known(name, names) for name in asked} for asked in (question.names, question.without))
-    matches = (_match(entry, names, question) for entry in index.entries() if not entry.problem)
+    matches = (_match(entry, names, heard, question) for entry in index.entries() if not entry.problem)
     chosen = [match for match in matches if _answers(match, wanted, unwanted, question)]
     return sorted(chosen, key=lambda match: (match.taken, match.path))
 
@@ -83,12 +85,29 @@ def _known(wanted: str, names: Mapping[str, str]) -> str:
     raise UnknownConceptError(f"the album was not scanned for {wanted!r}; {hint}")
 
 
-def _match(entry: Entry, names: Mapping[str, str], question: Question) -> Match:
+class _Heard:
+    """What the user said, looked up quickly: a shift for each concept, and a word for each picture."""
+
+    def __init__(self, corrections: Corrections, model: str, names: Iterable[str]) -> None:
+        self._shifts = {concept: shift(corrections.of(concept, model)) for concept in names}
+        self._told = {(one.concept, one.path): one.there for one in corrections.all() if one.path}
+
+    def probability(self, find: Find, path: str) -> float:
+        """Correct the probability of a find."""
+        told = self._told.get((find.concept, path))
+        if told is not None:
+            return float(told)
+        moved = self._shifts.get(find.concept, 0.0)
+        return logistic(log_odds(find.probability) + moved) if moved else find.probability
+
+
+def _match(entry: Entry, names: Mapping[str, str], heard: _Heard, question: Question) -> Match:
     limits = question.thresholds or {}
     seen = [
-        Seen(names[find.concept], find.probability, find.box, find.moments)
+        Seen(names[find.concept], probability, find.box, find.moments)
         for find in entry.finds.values()
-        if find.concept in names and find.probability >= limits.get(names[find.concept], question.threshold)
+        if find.concept in names
+        and (probability := heard.probability(find, entry.path)) >= limits.get(names[find.concept], question.threshold)
     ]
     return Match(entry.path, entry.kind, entry.taken, tuple(sorted(seen, key=lambda one: -one.probability)))
 

@@ -21,6 +21,7 @@ PATIENCE = 30.0  # seconds to wait for another process that writes
 Box = tuple[float, float, float, float]
 
 _SCHEMA = """
+create table if not exists about (fact text primary key, told text not null);
 create table if not exists concepts (id text primary key, name text not null);
 create table if not exists pictures (
     id integer primary key,
@@ -145,9 +146,13 @@ class AlbumIndex:
             base.execute("delete from finds where picture = ?", (row["id"],))
             base.executemany("insert into finds values (?, ?, ?, ?, ?, ?)", [_row(row["id"], one) for one in finds])
 
-    def call(self, names: Mapping[str, str]) -> None:
-        """Note what the concepts of the library are called now; those that left the library leave the index."""
+    def call(self, names: Mapping[str, str], model: str) -> None:
+        """Note what the concepts of the library are called now, and which model answers.
+
+        Concepts that left the library leave the index.
+        """
         with self._changing() as base:
+            base.execute("insert or replace into about values ('model', ?)", (model,))
             base.execute("delete from concepts")
             base.executemany("insert into concepts values (?, ?)", list(names.items()))
             base.execute("delete from finds where concept not in (select id from concepts)")
@@ -156,6 +161,12 @@ class AlbumIndex:
         """Concept -> name, as of the last scan."""
         with self._reporting():
             return {row["id"]: row["name"] for row in self._open().execute("select * from concepts order by rowid")}
+
+    def model(self) -> str:
+        """Tell which model answered in the last scan, as corrections name it."""
+        with self._reporting():
+            row = self._open().execute("select told from about where fact = 'model'").fetchone()
+            return row["told"] if row else ""
 
     def entries(self) -> Iterator[Entry]:
         """Yield every picture that was looked at, or could not be, by path."""

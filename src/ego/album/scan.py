@@ -8,7 +8,7 @@ one of them changes, the answers would, and the pictures are looked at once more
 import hashlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,13 +17,15 @@ from filelock import FileLock, Timeout
 from PIL import ExifTags, Image
 
 from ego.album.files import list_pictures
-from ego.album.index import AlbumIndex, Find
+from ego.album.index import AlbumIndex, Box, Find
 from ego.album.picture_file import Kind
 from ego.answer import Recognition
+from ego.corrected import model_key
 from ego.errors import ContextBudgetError, InputError, StoreError
 from ego.memory import ConceptMemory
 from ego.personalizer import Ego
 
+LEAST_SHOWN = 0.3  # probability from which a box is kept: corrections and thresholds may let a concept in later
 _LOCK = ".album.lock"
 _EXIF_TIME = "%Y:%m:%d %H:%M:%S"
 
@@ -99,7 +101,7 @@ def scan(
     listing = list_pictures(folders)
     with _alone(index):
         gone = index.sync(listing.files, places)
-        index.call({memory.identity: memory.name for memory in memories})
+        index.call({memory.identity: memory.name for memory in memories}, model_key(personal.backbone))
         asked = question_digest(personal, memories)
         waiting = index.waiting(asked, places)
         problems = dict(listing.unreadable)
@@ -143,17 +145,26 @@ def _look(
     personal: Ego, index: AlbumIndex, path: str, kind: Kind, asked: str, identities: dict[str, str]
 ) -> tuple[tuple[str, ...], str]:
     try:
-        seen = personal.recognize(path)
+        seen = personal.recognize_many([path], corrected=False)[0]
+        boxes = _boxes(personal, path, kind, seen)
         when = taken(path)
     except (InputError, ContextBudgetError, OSError) as error:
         index.record(path, asked, (), problem=str(error))
         return (), str(error)
-    index.record(path, asked, [_find(identities[name], one) for name, one in seen.items()], taken=when)
+    index.record(path, asked, [_find(identities[name], one, boxes.get(name)) for name, one in seen.items()], taken=when)
     return tuple(name for name, one in seen.items() if one.present), ""
 
 
-def _find(concept: str, one: Recognition) -> Find:
-    return Find(concept, one.probability, one.said)
+def _boxes(personal: Ego, path: str, kind: Kind, seen: Mapping[str, Recognition]) -> dict[str, Box]:
+    """Say where the concepts of a photo are, if the model's tokens have a place."""
+    there = [name for name, one in seen.items() if one.probability >= LEAST_SHOWN]
+    if kind == "video" or not there or not personal.backbone.card.has_geometry:
+        return {}
+    return {name: found[0].box for name, found in personal.where(path, there).items()}
+
+
+def _find(concept: str, one: Recognition, box: Box | None) -> Find:
+    return Find(concept, one.probability, one.said, box, one.seen_at)
 
 
 class _alone:  # noqa: N801 - reads as a word of the `with`

@@ -9,6 +9,7 @@ from ego.cli import bench, concepts
 from ego.cli.album import scan, watch
 from ego.cli.answers import ask, caption, chat, recognize
 from ego.cli.calibrate import calibrate, tune_threshold
+from ego.cli.correct import correct
 from ego.cli.demo import demo
 from ego.cli.evaluate import evaluate, report
 from ego.cli.explain import explain
@@ -63,6 +64,7 @@ app.command()(ask)
 app.command()(caption)
 app.command()(chat)
 app.command()(explain)
+app.command()(correct)
 app.command(rich_help_panel=ALBUM)(scan)
 app.command(rich_help_panel=ALBUM)(find)
 app.command(rich_help_panel=ALBUM)(watch)
