@@ -5,9 +5,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from ego.bench import query, recognize
+from ego.bench.accelerator import bench_accelerator
+from ego.bench.growth import Growth
 from ego.bench.introduction import IntroductionBench, Rival, _measure_memory, bench_introduction
 from ego.bench.measure import extra_peak_bytes, seconds_in_turns
+from ego.bench.plot import draw
 from ego.bench.rivals import EGO, LIMIT, SEPARATE
+from ego.cli.bench import show_growth
+from ego.cli.output import Output
 from tests.backbones import tiny
 
 MEGABYTE = 1 << 20
@@ -51,3 +57,58 @@ def test_ratios() -> None:
         model="m", visual_tokens=4, new_tokens=(2, 1), same_answers=True, rounds=1, rivals=rivals, environment={}
     )
     assert (bench.over_limit, bench.speed_up, bench.memory_share) == (1.25, 2.5, 0.25)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tiny.save("qwen2_5_vl", tmp_path_factory.mktemp("model")))
+
+
+def test_all_ways_of_a_query_are_timed_on_the_same_question(folder: str) -> None:
+    measured = query.bench_query(folder, rounds=1, sizes=(1, 3))
+    assert [point.size for point in measured.points] == [1, 3]
+    largest = measured.points[-1]
+    assert largest.same_answers
+    tokens = {way.name: way.context_tokens for way in largest.ways}
+    assert tokens[query.NEW_PICTURE] == tokens[query.FOLLOW_UP] == tokens[query.NO_REUSE]
+    assert tokens[query.NO_REUSE] <= tokens[query.LIMIT] < tokens[query.NO_REUSE] + 4
+    assert tokens[query.RE_ENCODED] == tokens[query.WHOLE] > 2 * tokens[query.NO_REUSE]
+    assert 0 < measured.figures[query.SHARE] < 0.5
+
+
+def test_all_ways_of_recognizing_give_the_same_answers(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recognize, "in_a_process_alone", lambda measure, *arguments: measure(*arguments))
+    measured = recognize.bench_recognize(folder, rounds=1, sizes=(2, 3))
+    assert all(point.same_answers for point in measured.points)
+    ways = measured.points[-1].ways
+    assert [way.name for way in ways] == [recognize.EGO, recognize.ROWS, recognize.ONE_BY_ONE, recognize.SEPARATE]
+    assert all(way.seconds > 0 for way in ways)
+    assert (ways[0].extra_peak_mb is None) == (not Path("/proc/self/clear_refs").exists())
+    assert ways[2].extra_peak_mb is None  # not measured
+
+
+def test_decoding_says_what_transformers_says(folder: str) -> None:
+    measured = bench_accelerator(folder, rounds=1, sizes=(2, 6))
+    assert [point.same_answers for point in measured.points] == [True, True]
+    assert measured.environment["device"] == "cpu"
+
+
+def test_growth_is_drawn_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    way = {"name": "ego", "seconds": 0.25, "context_tokens": 40, "extra_peak_mb": 3.0}
+    points = [{"size": size, "ways": [way], "same_answers": True} for size in (2, 4)]
+    measured = Growth.model_validate(
+        {
+            "bench": "query",
+            "model": "m",
+            "grows": "concepts",
+            "points": points,
+            "figures": {"times faster": 3.5},
+            "rounds": 1,
+            "environment": {},
+        }
+    )
+    assert draw(measured, tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+    show_growth(measured, Output(as_json=False))
+    shown = capsys.readouterr().out
+    for word in ("2 concepts", "4 concepts", "0.250", "3.50  times faster", "Same answers: yes"):
+        assert word in shown

@@ -27,7 +27,7 @@ ROWS = ("qwen3_5", "gemma3", "gemma4")  # windows or recurrent states: each ques
 def fresh(load: Callable[..., HuggingFaceBackbone], family: str) -> HuggingFaceBackbone:
     """Every family in turn, its branches not tried yet."""
     backbone = load(family)
-    backbone._scorer = scoring.Scorer(backbone._runner)
+    backbone._scorer = scoring.Scorer(backbone.runner)
     return backbone
 
 
@@ -109,7 +109,7 @@ def test_a_model_that_mixes_branches_is_found_out(
 ) -> None:
     prompts = prompts_about(internvl, [internvl.encode_image(tiny.picture(seed=7))], NAMES)
     expected = alone(internvl, prompts)
-    monkeypatch.setattr(internvl, "_scorer", scoring.Scorer(internvl._runner))
+    monkeypatch.setattr(internvl, "_scorer", scoring.Scorer(internvl.runner))
     forward = internvl.model.forward
 
     def blind(*args: Any, **options: Any) -> Any:

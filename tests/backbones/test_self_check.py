@@ -38,7 +38,7 @@ def test_other_features_than_the_model_uses_are_found(fresh: Callable[[str], Hug
 
 def test_lost_deepstack_features_are_found(fresh: Callable[[str], HuggingFaceBackbone]) -> None:
     backbone = fresh("qwen3_vl")
-    backbone._runner.form = type(backbone._form)(backbone._form.output, backbone._form.as_list, levels=0)
+    backbone.runner.form = type(backbone._form)(backbone._form.output, backbone._form.as_list, levels=0)
     with pytest.raises(SelfCheckError):
         check(backbone)
 
@@ -66,6 +66,6 @@ def test_other_rotary_positions_are_found(fresh: Callable[[str], HuggingFaceBack
 
 def test_another_container_is_found(fresh: Callable[[str], HuggingFaceBackbone]) -> None:
     backbone = fresh("gemma3")
-    backbone._runner.form = type(backbone._form)(dict, as_list=True, levels=0)
+    backbone.runner.form = type(backbone._form)(dict, as_list=True, levels=0)
     with pytest.raises(SelfCheckError, match="refuses visual tokens"):
         check(backbone)

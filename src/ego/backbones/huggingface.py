@@ -22,6 +22,7 @@ from ego.backbones.chat_template import ChatTemplate
 from ego.backbones.decoding import Transcript
 from ego.backbones.families import Family
 from ego.backbones.fingerprint import decoder_digest, fingerprint_of
+from ego.backbones.greedy import Beginning, greedy_tokens, steps_ahead
 from ego.backbones.image_encoding import ImageEncoder
 from ego.backbones.image_preparation import image_settings
 from ego.backbones.picture_writing import PictureWriter
@@ -82,11 +83,11 @@ class HuggingFaceBackbone:
         self.chat = ChatFormat(processor, model.config, template, self.preparation)
         sample, _ = encode(model, self.preparation(Image.new("RGB", PROBE_IMAGE)), self._can, anchor(model))
         self._form = FeatureForm.of(sample)
-        self._runner = Runner(model, self._can, self._form)
+        self.runner = Runner(model, self._can, self._form)
         self.images = ImageEncoder(
-            model, model_id, writer=self.preparation, can=self._can, family=family, like=self._runner.like
+            model, model_id, writer=self.preparation, can=self._can, family=family, like=self.runner.like
         )
-        self._scorer = Scorer(self._runner)
+        self._scorer = Scorer(self.runner)
         self._probe = ProbeSwitch(model)
         self.card = self._describe(model_id)
         self.fingerprint = fingerprint_of(
@@ -98,12 +99,12 @@ class HuggingFaceBackbone:
     @property
     def device(self) -> torch.device:
         """Where inputs go."""
-        return self._runner.like.device
+        return self.runner.like.device
 
     @property
     def dtype(self) -> torch.dtype:
         """Number format of the model."""
-        return self._runner.like.dtype
+        return self.runner.like.dtype
 
     def encode_image(self, image: Image.Image) -> VisualTokens:
         """Run vision tower and projector once on an upright RGB image."""
@@ -121,7 +122,7 @@ class HuggingFaceBackbone:
         if start > stop:
             raise BackboneError(f"the prefix covers {start} tokens, the first {parts} parts of the prompt only {stop}")
         self._require_room(stop, 0)
-        _, state = self._runner.run(tokens.between(start, stop), past)
+        _, state = self.runner.run(tokens.between(start, stop), past)
         return Prefix(parts, stop, held_bytes(state.cache), state)
 
     def generate(
@@ -153,7 +154,7 @@ class HuggingFaceBackbone:
             token_ids=torch.tensor(transcript.ids, dtype=torch.long),
             spans=spans,
             first_logits=first.float().cpu(),
-            attention=recorder.attention() if recorder is not None and transcript.ids else None,
+            attention=recorder.attention()[:, :, : len(transcript.ids)] if recorder and transcript.ids else None,
             prompt_tokens=len(tokens),
             seconds=time.perf_counter() - began,
         )
@@ -169,7 +170,7 @@ class HuggingFaceBackbone:
         self._require_room(stop, 0)
         recorder = recorder_of(record, prompt, chat, self._can, self._probe.modules, first=start, seen=seen)
         with self._probe.recording(recorder):
-            self._runner.run(tokens.between(seen, stop), past)
+            self.runner.run(tokens.between(seen, stop), past)
         return recorder.attention()[:, :, torch.tensor(spelt)]
 
     def next_token_logits(
@@ -189,7 +190,7 @@ class HuggingFaceBackbone:
     def answer_logits(self, tokens: Tokens, answer: Sequence[int]) -> Float[Tensor, "token vocab"]:
         """Score each token of a given answer, with gradients in the visual tokens of the prompt."""
         self._require_room(len(tokens), len(answer))
-        return self._runner.answer_logits(tokens.then(answer), keep=len(answer) + 1)[:-1]
+        return self.runner.answer_logits(tokens.then(answer), keep=len(answer) + 1)[:-1]
 
     def word_ids(self, words: Sequence[str]) -> tuple[int, ...]:
         """List the first-token ids by which an answer may begin with one of `words`."""
@@ -252,26 +253,19 @@ class HuggingFaceBackbone:
         last one of an answer cut short is read once more if its row is wanted.
         """
         rest = tokens.between(0 if past is None else len(past.tokens))
-        logits, state = self._runner.run(rest, past)
-        ends = _end_tokens(self.model, self._tokenizer)
-        first = scores = logits[-1]
-        position, place = len(tokens), tokens.next_place
-        for count in range(1, limit + 1):
-            token = int(scores.argmax())
-            if token in ends:
-                break
+        logits, state = self.runner.run(rest, past)
+        begin = Beginning(logits[-1], state.cache, len(tokens), tokens.next_place)
+        ends, ahead = _end_tokens(self.model, self._tokenizer), steps_ahead(self.device)
+        for token in greedy_tokens(self.runner, begin, limit=limit, ends=ends, read_last=all_rows, ahead=ahead):
             transcript.add(token)
-            if count < limit or all_rows:
-                scores = self._runner.step(token, state.cache, position=position, place=place)
-            position, place = position + 1, place + 1
-        return first
+        return begin.scores
 
     def _read(self, tokens: Tokens, past: PrefixState | None, forced: list[int], transcript: Transcript) -> Tensor:
         """Run given words as the answer, in one pass; returns the logits of the first token."""
         if not forced:
             raise BackboneError("forced_text is empty; give the words to read")
         rest = tokens.then(forced).between(0 if past is None else len(past.tokens))
-        logits, _ = self._runner.run(rest, past, keep=len(forced) + 1)
+        logits, _ = self.runner.run(rest, past, keep=len(forced) + 1)
         for token in forced:
             transcript.add(token)
         return logits[0]

@@ -53,25 +53,23 @@ class Runner:
         return output.logits[0], PrefixState(behind, output.past_key_values)
 
     @torch.no_grad()
-    def step(self, token: int, cache: Any, *, position: int, place: int) -> Tensor:
-        """Run one word token; the cache grows in place, so it must be a fork.
+    def step(self, token: Tensor, cache: Any, *, position: int, place: int) -> Tensor:
+        """Run one word token, without making the host wait; the cache grows in place, so it must be a fork.
 
         Args:
-            token: Token id.
+            token: Token id, on the device.
             cache: What `run` left, not shared with anyone.
             position: Number of tokens before it.
             place: Its rotary position.
         """
-        device = self.like.device
-        arguments: dict[str, Any] = {
-            "input_ids": torch.tensor([[token]], device=device),
-            "attention_mask": torch.ones(1, position + 1, dtype=torch.long, device=device),
-        }
+        arguments: dict[str, Any] = {"input_ids": token.reshape(1, 1)}
+        if not self.can.branches:  # a mask of ones would be read back to see that it hides nothing
+            arguments["attention_mask"] = self._filled(1, (1, position + 1))
         if self.can.multimodal_positions:
-            axes = [position, place, place, place]
-            arguments["position_ids"] = torch.tensor(axes, device=device)[:, None, None]
+            axes = [self._filled(position, (1, 1, 1)), self._filled(place, (3, 1, 1))]
+            arguments["position_ids"] = torch.cat(axes)
         elif self.can.position_argument:
-            arguments["position_ids"] = torch.tensor([[position]], device=device)
+            arguments["position_ids"] = self._filled(position, (1, 1))
         logits: Tensor = self.forward(arguments, cache, keep=1).logits[0, -1]
         return logits
 
@@ -80,6 +78,9 @@ class Runner:
         output = self._model(**self.arguments([tokens], None), use_cache=False, logits_to_keep=keep)
         logits: Tensor = output.logits[0].float()
         return logits
+
+    def _filled(self, value: int, shape: tuple[int, ...]) -> Tensor:
+        return torch.full(shape, value, dtype=torch.long, device=self.like.device)
 
     def arguments(self, batch: Sequence[Tokens], past: PrefixState | None) -> dict[str, Any]:
         """Build the arguments of a pass over stretches that follow the same past."""

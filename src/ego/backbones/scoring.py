@@ -29,9 +29,16 @@ TREE_TOKENS = 2048
 class Scorer:
     """Scores what follows each of several continuations."""
 
-    def __init__(self, runner: Runner) -> None:
-        self._runner = runner
-        self._branches = runner.can.branches
+    def __init__(self, runner: Runner, *, branches: bool = True, batch_tokens: int = BATCH_TOKENS) -> None:
+        """Prepare.
+
+        Args:
+            runner: The model.
+            branches: Use branches of one sequence where the model can.
+            batch_tokens: Most tokens of a batch of rows.
+        """
+        self._runner, self._batch_tokens = runner, batch_tokens
+        self._branches = branches and runner.can.branches
         self._tried = False
 
     @torch.no_grad()
@@ -115,7 +122,7 @@ class Scorer:
         for index in sorted(range(len(suffixes)), key=lambda index: len(suffixes[index])):
             width = len(suffixes[index])
             uneven = bool(batch) and not self._runner.can.full_attention and len(suffixes[batch[0]]) != width
-            if batch and (uneven or (len(batch) + 1) * (behind + width) > BATCH_TOKENS):
+            if batch and (uneven or (len(batch) + 1) * (behind + width) > self._batch_tokens):
                 yield batch
                 batch = []
             batch.append(index)

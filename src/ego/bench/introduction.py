@@ -3,27 +3,20 @@
 Time: the rivals take turns in one process. Memory: each runs alone in a fresh process.
 """
 
-import multiprocessing
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 import numpy as np
-import torch
-import transformers
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 from transformers import AutoTokenizer
 
-from ego.backbones.huggingface import HuggingFaceBackbone
-from ego.backbones.loading import checkpoint_source, hide_progress, load
+from ego.backbones.loading import checkpoint_source
 from ego.bench.measure import extra_peak_bytes, seconds_in_turns
-from ego.bench.random_model import NAME, write_random_model
+from ego.bench.random_model import NAME
 from ego.bench.rivals import EGO, LIMIT, SEPARATE, Setting, introduce, rivals
+from ego.bench.subject import environment, in_a_process_alone, opened, source
 from ego.config import EgoConfig
 
 VISUAL_TOKENS = 1024
+LAYERS = 8
 DESCRIPTION_TOKENS, AREA_TOKENS = 24, 3
 _IMAGE_SIZE = (1344, 448)  # three tiles and a thumbnail of 256 tokens each, for InternVL
 
@@ -100,63 +93,40 @@ def bench_introduction(model_id: str | None = None, *, device: str | None = None
         device: As for `load_backbone`.
         rounds: Timed turns.
     """
-    with _source(model_id) as source:
-        setting = _setting(source, device)
+    with source(model_id, layers=LAYERS) as checkpoint:
+        setting = _setting(checkpoint, device)
         ways = rivals(setting)
         answers = {way() for way in ways.values()}
         seconds = seconds_in_turns(ways, rounds)
         tokens = len(setting.backbone.encode_image(setting.image))
-        memory = {name: _memory_alone(source, device, name) for name in ways}
+        memory = {name: _memory_alone(checkpoint, device, name) for name in ways}
     return IntroductionBench(
-        model=NAME if model_id is None else model_id,
+        model=NAME.format(LAYERS) if model_id is None else model_id,
         visual_tokens=tokens,
         new_tokens=(DESCRIPTION_TOKENS, AREA_TOKENS),
         same_answers=len(answers) == 1,
         rounds=rounds,
         rivals=tuple(Rival(name=name, seconds=seconds[name], extra_peak_mb=memory[name]) for name in ways),
-        environment=_environment(setting.backbone),
+        environment=environment(setting.backbone),
     )
 
 
-@contextmanager
-def _source(model_id: str | None) -> Iterator[str]:
-    """Name a checkpoint to load; random weights live in a folder that goes with the run."""
-    if model_id is not None:
-        yield model_id
-        return
-    with tempfile.TemporaryDirectory(prefix="ego-bench-") as folder:
-        write_random_model(Path(folder))
-        yield folder
-
-
-def _setting(source: str, device: str | None) -> Setting:
-    backbone = load(
-        source,
-        device=device,
-        dtype=None,
-        device_map=None,
-        revision=None,
-        max_visual_tokens=VISUAL_TOKENS,
-        positions="sequential",
-        self_check=False,
-    )
+def _setting(checkpoint: str, device: str | None) -> Setting:
+    backbone = opened(checkpoint, device, max_visual_tokens=VISUAL_TOKENS)
     pixels = np.random.default_rng(0).integers(0, 256, (*_IMAGE_SIZE[::-1], 3), dtype=np.uint8)
     config = EgoConfig(description_tokens=DESCRIPTION_TOKENS, area_tokens=AREA_TOKENS)
-    return Setting(backbone, AutoTokenizer.from_pretrained(checkpoint_source(source)), Image.fromarray(pixels), config)
+    return Setting(
+        backbone, AutoTokenizer.from_pretrained(checkpoint_source(checkpoint)), Image.fromarray(pixels), config
+    )
 
 
-def _memory_alone(source: str, device: str | None, name: str) -> float | None:
+def _memory_alone(checkpoint: str, device: str | None, name: str) -> float | None:
     """Run one rival in a process of its own and return its extra peak memory, MB."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        measured = pool.apply(_measure_memory, (source, device, name))
-        pool.close()
-        pool.join()  # a process that is ended early leaves locks behind
-    return measured
+    return in_a_process_alone(_measure_memory, checkpoint, device, name)
 
 
-def _measure_memory(source: str, device: str | None, name: str) -> float | None:
-    hide_progress()
-    setting = _setting(source, device)
+def _measure_memory(checkpoint: str, device: str | None, name: str) -> float | None:
+    setting = _setting(checkpoint, device)
     introduce(_small(setting))  # pages the weights in and lets libraries allocate their buffers
     _ = setting.questions
     peak = extra_peak_bytes(rivals(setting)[name])
@@ -166,13 +136,3 @@ def _measure_memory(source: str, device: str | None, name: str) -> float | None:
 def _small(setting: Setting) -> Setting:
     image = setting.image.resize((_IMAGE_SIZE[1] // 4, _IMAGE_SIZE[1] // 4))
     return Setting(setting.backbone, setting.tokenizer, image, EgoConfig(description_tokens=1, area_tokens=1))
-
-
-def _environment(backbone: HuggingFaceBackbone) -> dict[str, str]:
-    return {
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "device": str(backbone.device),
-        "dtype": str(backbone.dtype),
-        "threads": str(torch.get_num_threads()),
-    }

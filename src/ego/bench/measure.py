@@ -5,9 +5,11 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
+Answer = TypeVar("Answer")
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 _RESET_PEAK = "5"  # proc(5): sets the peak resident set size back to the present one
 
@@ -26,6 +28,19 @@ def seconds_in_turns(rivals: Mapping[str, Callable[[], object]], rounds: int) ->
         for name, run in rivals.items():
             seconds[name].append(_seconds(run))
     return {name: statistics.median(all_rounds) for name, all_rounds in seconds.items()}
+
+
+def answers_and_seconds(
+    rivals: Mapping[str, Callable[[], Answer]], rounds: int
+) -> tuple[dict[str, Answer], dict[str, float]]:
+    """Median seconds of each rival as above, and what it answered."""
+    answers: dict[str, Answer] = {}
+
+    def kept(name: str) -> Callable[[], object]:
+        return lambda: answers.update({name: rivals[name]()})
+
+    seconds = seconds_in_turns({name: kept(name) for name in rivals}, rounds)
+    return answers, seconds
 
 
 def extra_peak_bytes(run: Callable[[], object]) -> int | None:

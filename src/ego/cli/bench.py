@@ -1,5 +1,8 @@
 """`ego bench`: what Ego costs beside the alternatives, measured on this machine."""
 
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,30 +15,32 @@ from ego.cli.settings import resolve
 from ego.errors import InputError
 
 if TYPE_CHECKING:
+    from ego.bench.growth import Growth
     from ego.bench.introduction import IntroductionBench
 
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="ID|FOLDER",
+        help="A model to measure.",
+        show_default="random weights of realistic proportions",
+    ),
+]
+RoundsOption = Annotated[int, typer.Option(min=1, help="Timed turns of each way.")]
+PlotOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Draw cost against size into a picture (extra: eval).")
+]
+
 app = typer.Typer(name="bench", help="Measure what Ego costs beside the alternatives.", no_args_is_help=True)
-
-
-@app.callback()
-def bench() -> None:
-    """Keep `introduction` a command of its own while it is the only one."""
 
 
 @app.command()
 def introduction(
     *,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            "-m",
-            metavar="ID|FOLDER",
-            help="A model to measure.",
-            show_default="random weights of realistic proportions",
-        ),
-    ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Timed turns of each way.")] = 5,
+    model: ModelOption = None,
+    rounds: RoundsOption = 5,
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -43,13 +48,104 @@ def introduction(
     from ego.backbones.loading import hide_progress
     from ego.bench.introduction import bench_introduction
 
-    output, chosen = Output(as_json=as_json), resolve(device=device).device
-    if chosen == SPREAD:
-        raise InputError("a bench runs on one device; give --device cpu, cuda or cuda:0")
+    output, chosen = Output(as_json=as_json), _one_device(device)
     with output.working(f"measuring, {rounds} rounds"):
         hide_progress()
         measured = bench_introduction(model, device=chosen, rounds=rounds)
     show(measured, output)
+
+
+@app.command()
+def query(
+    *,
+    model: ModelOption = None,
+    rounds: RoundsOption = 3,
+    plot: PlotOption = None,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask about a picture with 3, 6 and 12 concepts in memory: seconds to the first word."""
+    from ego.bench.query import bench_query
+
+    _measure(bench_query, model, rounds, plot, device, Output(as_json=as_json))
+
+
+@app.command()
+def recognize(
+    *,
+    model: ModelOption = None,
+    rounds: RoundsOption = 3,
+    plot: PlotOption = None,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find 4, 8, 16 and 32 concepts in a picture: one sequence, rows of a batch, one by one, separate runs."""
+    from ego.bench.recognize import bench_recognize
+
+    _measure(bench_recognize, model, rounds, plot, device, Output(as_json=as_json))
+
+
+@app.command()
+def accelerator(
+    *,
+    model: ModelOption = None,
+    rounds: RoundsOption = 3,
+    plot: PlotOption = None,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a model speak, beside `generate` of transformers with its growing and its static cache."""
+    from ego.bench.accelerator import bench_accelerator
+
+    _measure(bench_accelerator, model, rounds, plot, device, Output(as_json=as_json))
+
+
+def _measure(
+    bench: "Callable[..., Growth]",
+    model: str | None,
+    rounds: int,
+    plot: Path | None,
+    device: str | None,
+    output: Output,
+) -> None:
+    from ego.backbones.loading import hide_progress
+
+    if plot is not None:
+        _require_plotting()
+    chosen = _one_device(device)
+    with output.working(f"measuring, {rounds} rounds"):
+        hide_progress()
+        measured = bench(model, device=chosen, rounds=rounds)
+    show_growth(measured, output)
+    if plot is not None:
+        from ego.bench.plot import draw
+
+        output.note(f"drawn into {draw(measured, plot)}")
+
+
+def _one_device(device: str | None) -> str | None:
+    chosen = resolve(device=device).device
+    if chosen == SPREAD:
+        raise InputError("a bench runs on one device; give --device cpu, cuda or cuda:0")
+    return chosen
+
+
+def _require_plotting() -> None:
+    if find_spec("matplotlib") is None:
+        raise InputError('plots need matplotlib; install it with: pip install "ego-vlm[eval]"')
+
+
+def show_growth(measured: "Growth", output: Output) -> None:
+    """Print a table of seconds, one column for each size, and how the ways compare."""
+    sizes = [f"{point.size} {measured.grows}" for point in measured.points]
+    table = Table("seconds", *sizes, "context tokens", "extra memory, MB", title=measured.model, title_justify="left")
+    for way in measured.points[-1].ways:
+        seconds = [f"{point.seconds(way.name):.3f}" for point in measured.points]
+        memory = "" if way.extra_peak_mb is None else f"{way.extra_peak_mb:.0f}"
+        table.add_row(way.name, *seconds, str(way.context_tokens), memory)
+    same = all(point.same_answers for point in measured.points)
+    figures = [f"{value:.2f}  {name}" for name, value in measured.figures.items()]
+    output.result(measured.model_dump(mode="json"), table, *figures, f"Same answers: {'yes' if same else 'no'}.")
 
 
 def show(measured: "IntroductionBench", output: Output) -> None:
