@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN = $(VENV)/bin
 PYTEST_ARGS ?=
 
-.PHONY: demo test test-distributed lint docs pictures clean
+.PHONY: demo test test-distributed lint docs pictures site clean
 
 demo: $(VENV)/.ready  ## introduce three concepts, recognize, ask, caption; writes ./demo-output
 	$(BIN)/ego demo
@@ -25,6 +25,9 @@ docs: $(VENV)/.ready  ## write docs/command-line.md anew from the command line i
 
 pictures: $(VENV)/.ready  ## draw the demo pictures anew (needs the font Noto Color Emoji)
 	$(BIN)/python training/demo_pictures/draw.py
+
+site: $(VENV)/.ready  ## build the documentation as a site into build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 clean:
 	rm -rf $(VENV) demo-output build dist

@@ -23,7 +23,7 @@ BLOCK = re.compile(r"^```(?P<kind>[^\n]*)\n(?P<body>.*?)^```", re.MULTILINE | re
 LINK = re.compile(r"\]\((?P<target>[^)#\s]+)(?:#[^)]*)?\)")
 # What the documents call the pictures, and which of the demo's pictures stand for them.
 PHOTOS = {"bo-1.jpg": "bo-1.jpg", "bo-2.jpg": "bo-2.jpg", "park.jpg": "scene-01.jpg"}
-RUNS_IN_ITS_OWN_TEST = {"adding-a-family.md", "memory-format.md"}
+RUNS_IN_ITS_OWN_TEST = {"adding-a-family.md", "memory-format.md", "tutorial.md"}
 
 
 def blocks(kind: str) -> list[tuple[str, str]]:
@@ -74,6 +74,16 @@ def test_commands_run(command: Run, body: str) -> None:
     for arguments in commands(body):
         done = command(*arguments)
         assert done.code == 0, f"ego {shlex.join(arguments)}: {done.err}"
+
+
+def test_the_tutorial_runs_from_its_first_line_to_its_last(command: Run, at_home: Path) -> None:
+    text = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    for match in BLOCK.finditer(text):
+        for arguments in commands(match["body"]) if match["kind"] == "sh" else ():
+            done = command(*arguments)
+            assert done.code == 0, f"ego {shlex.join(arguments)}: {done.err}"
+    assert (at_home / "found" / "index.html").is_file()
+    assert (at_home / "heatmap.png").is_file()
 
 
 @pytest.mark.parametrize("body", cases("sh gpu"))
