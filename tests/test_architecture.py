@@ -28,6 +28,7 @@ FLOORS = (
             "memory_listing",
             "memory_folder",
             "photo_files",
+            "own_layers",
             "store",
             "library",
             "corrections",
@@ -37,7 +38,7 @@ FLOORS = (
     (
         *("describe", "introduction", "answer", "answer_correction", "calibration", "explain", "pointing", "watching"),
         *("corrected", "references"),
-        *("prefix_cache", "scene", "recognition", "chat"),
+        *("prefix_cache", "scene", "recognition", "thresholds", "chat"),
     ),
     ("personalizer",),
     (

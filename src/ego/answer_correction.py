@@ -17,7 +17,7 @@ from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
-from ego.atomic_file import write_file
+from ego.atomic_file import make_folder, write_file
 from ego.errors import ConfigError, InputError
 from ego.memory import Fingerprint
 
@@ -69,7 +69,7 @@ class AnswerCorrection(BaseModel):
         """
         path = path or _own_file(self.fingerprint, self.decoder)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             write_file(path, (self.model_dump_json(indent=1) + "\n").encode())
         except OSError as error:
             raise ConfigError(f"{path} cannot be written ({error.strerror}); choose another file") from error
@@ -90,6 +90,16 @@ def saved_correction(fingerprint: Fingerprint, decoder: str) -> AnswerCorrection
         if correction is not None and _is_of(correction, fingerprint, decoder):
             return correction
     return no_correction(fingerprint, decoder)
+
+
+def forget_correction(fingerprint: Fingerprint, decoder: str) -> Path | None:
+    """Remove the user's own correction of a model; the file that was removed, None if there was none."""
+    path = _own_file(fingerprint, decoder)
+    if not path.is_file():
+        return None
+    path.unlink()
+    saved_correction.cache_clear()
+    return path
 
 
 def fit(

@@ -15,17 +15,16 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float
 from PIL import Image
-from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
-from ego.atomic_file import write_file
 from ego.backbones.base import Backbone
 from ego.config import EgoConfig
 from ego.describe import describe
 from ego.errors import BackboneError, ConfigError, SelectionError
 from ego.keywords import find_keywords
 from ego.memory import Fingerprint
+from ego.own_layers import own_file, undo, write_keeping_what_was
 from ego.regions import OBJECT_COVERAGE, token_coverage
 from ego.selection import top_tokens
 
@@ -106,17 +105,13 @@ class LayerSelection(BaseModel):
     source: str = "ego calibrate"
 
     def save(self, path: Path | None = None) -> Path:
-        """Write the selection, by default to where `saved_layers` finds it.
+        """Write the selection, by default to where `saved_layers` finds it; the one before it can be brought back.
 
         Raises:
             ConfigError: If the file cannot be written.
         """
-        path = path or _own_file(self.fingerprint, self.decoder)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_file(path, (self.model_dump_json(indent=1) + "\n").encode())
-        except OSError as error:
-            raise ConfigError(f"{path} cannot be written ({error.strerror}); choose another file") from error
+        path = path or own_file(self.fingerprint, self.decoder)
+        write_keeping_what_was(path, (self.model_dump_json(indent=1) + "\n").encode())
         saved_layers.cache_clear()
         return path
 
@@ -213,11 +208,27 @@ def select_layers(
 @cache
 def saved_layers(fingerprint: Fingerprint, decoder: str) -> tuple[int, ...] | None:
     """Find the layers of a model: the user's own calibration, the shipped one, a published one, or None."""
-    for path in (_own_file(fingerprint, decoder), SHIPPED):
+    for path in (own_file(fingerprint, decoder), SHIPPED):
         selection = _read(path)
         if selection is not None and _is_of(selection, fingerprint, decoder):
             return selection.layers
     return _published(fingerprint)
+
+
+def forget_layers(fingerprint: Fingerprint, decoder: str) -> tuple[Path, tuple[int, ...] | None]:
+    """Undo the last calibration of a model by the user.
+
+    Returns:
+        Its file, and the layers of the user's calibration before it, if there was one.
+
+    Raises:
+        ConfigError: If there is none.
+    """
+    path = own_file(fingerprint, decoder)
+    undo(path)
+    saved_layers.cache_clear()
+    selection = _read(path)
+    return path, selection.layers if selection else None
 
 
 def _layer_scores(usable: Sequence[Observation], layers: Sequence[int], budget: float) -> Iterator[LayerScore]:
@@ -242,11 +253,6 @@ def _mean(measured: Sequence[Overlap]) -> tuple[float, float]:
 
 def _ranked(scores: Iterable[LayerScore]) -> list[LayerScore]:
     return sorted(scores, key=lambda score: (-score.precision, -score.iou, score.layer))
-
-
-def _own_file(fingerprint: Fingerprint, decoder: str) -> Path:
-    name = f"{fingerprint.model_type}-{fingerprint.weights[:16]}-{decoder[:16]}.json"
-    return user_data_path("ego") / "layers" / name
 
 
 def _is_of(selection: LayerSelection, fingerprint: Fingerprint, decoder: str) -> bool:

@@ -33,6 +33,7 @@ from ego.recognition import in_view_of, recognize_sights
 from ego.references import read_references
 from ego.scene import Scene, SceneReader
 from ego.store import ConceptStore, SkippedFile
+from ego.thresholds import learnt_decisions
 from ego.visual_tokens import concatenate
 from ego.watching import groups, over_time
 
@@ -153,7 +154,8 @@ class Ego:
         Args:
             image: What to look at; of several frames it is enough that a concept is in one of them.
             names: Concepts to ask about; all others stay out of the prompt.
-            threshold: Probability from which a concept counts as present; the configured one by default.
+            threshold: Probability from which a concept counts as present; by default the one learnt for the concept or
+                the library (`ego tune-threshold --save`), else the configured one.
         """
         return self.recognize_many([image], names, threshold=threshold)[0]
 
@@ -182,7 +184,8 @@ class Ego:
         films = [groups(self._frames(image), self.config.frames_together) for image in images]
         again = len(images) == 1
         sights = [self._scenes.look(memories, frames, again=again) for film in films for frames in film]
-        found = iter(recognize_sights(self._cache, sights, threshold=limit))
+        seen = recognize_sights(self._cache, sights, threshold=limit)
+        found = iter(seen if threshold is not None else learnt_decisions(self.store, seen, memories))
         answers = [over_time([next(found) for _ in film], film) for film in films]
         if not corrected or not self.corrections.all():
             return answers

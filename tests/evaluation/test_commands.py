@@ -1,6 +1,7 @@
 """`ego eval | report | calibrate | tune-threshold` as a user types them, on a model in miniature."""
 
 import json
+import math
 import os
 import re
 import signal
@@ -109,7 +110,10 @@ def test_calibrate_saves_what_ego_then_reads(ego: Run, tmp_path: Path) -> None:
     put_json(images / "a.json", {"images": files, "annotations": entries, "categories": [{"id": 1, "name": "dog"}]})
     out = tmp_path / "calibration"
     wanted = ("--images", images, "--annotations", images / "a.json", "--held-out", "0.25", "--out", out)
-    done = ego("calibrate", *wanted, "--json")
+    few = ego("calibrate", *wanted)
+    assert (few.code, "3 images would choose" in few.err, "--force" in few.err) == (2, True, True)
+    assert not (tmp_path / "data").exists()
+    done = ego("calibrate", *wanted, "--force", "--json")
     assert done.code == 0, done.err
     assert set(done.document["held_out"]) == {"calibrated", "depth band", "all layers"}
     assert Path(done.document["saved"]).is_relative_to(tmp_path / "data")
@@ -121,6 +125,10 @@ def test_calibrate_saves_what_ego_then_reads(ego: Run, tmp_path: Path) -> None:
     assert tested.code == 0, tested.err
     assert "best single heads" in tested.out
     assert "4 images" in tested.out  # all of them choose
+    undone = ego("calibrate", "--undo", "--json")
+    assert (undone.code, undone.document["layers"]) == (0, None)
+    assert not Path(done.document["saved"]).exists()
+    assert ego("calibrate", "--undo").code == 2
     alone = ego("calibrate", *wanted, "--test-images", images)
     assert (alone.code, "give both" in alone.err) == (2, True)
 
@@ -135,10 +143,76 @@ def test_tune_threshold(ego: Run, tmp_path: Path) -> None:
     assert "19 are needed" in done.document["rule"]
     advice = " ".join(ego("tune-threshold", "--negatives", tmp_path / "street.png").out.split())
     printed = re.findall(r"threshold (?:= )?(\d\.\d{6})\b", advice)
-    assert len(printed) == 2
+    assert len(printed) == 3
     assert all(0 <= float(one) - done.document["threshold"] <= 1e-6 for one in printed)
     refused = ego("tune-threshold", "--negatives", tmp_path / "street.png", "--positives", tmp_path / "park.png")
     assert (refused.code, "give its --name" in refused.err) == (2, True)
+
+
+def test_a_threshold_is_kept_and_forgotten(ego: Run, tmp_path: Path) -> None:
+    for name in ("bo", "max", "street", "park"):
+        picture(seed=len(name)).save(tmp_path / f"{name}.png")
+    (tmp_path / "bad.png").write_bytes(b"x")
+    for name in ("bo", "max"):
+        assert ego("introduce", name, tmp_path / f"{name}.png", "--keywords", "dog").code == 0
+
+    def thresholds() -> dict[str, float]:
+        seen = ego("recognize", tmp_path / "street.png", "--json").document[0]["concepts"]
+        assert all(one["present"] == (one["probability"] >= one["threshold"]) for one in seen)
+        return {one["name"]: one["threshold"] for one in seen}
+
+    several = ("--negatives", *(tmp_path / f"{name}.png" for name in ("street", "bad", "park")))
+    assert thresholds() == {"bo": 0.5, "max": 0.5}
+    all_of_them = ego("tune-threshold", *several, "--save", "--json")
+    assert (all_of_them.code, "bad.png" in all_of_them.err, "of 2 negatives" in all_of_them.document["rule"]) == (
+        *(0, True, True),
+    )
+    for_bo = ego("tune-threshold", "--name", "bo", "--save", "--json", *several).document["threshold"]
+    kept = thresholds()
+    assert kept == {
+        "bo": pytest.approx(for_bo, abs=1e-6),
+        "max": pytest.approx(all_of_them.document["threshold"], abs=1e-6),
+    }
+    assert ego("concepts", "rename", "bo", "Rex").code == 0
+    assert thresholds() == {"Rex": kept["bo"], "max": kept["max"]}
+    given = ego("recognize", tmp_path / "street.png", "--threshold", "0.9", "--json").document[0]["concepts"]
+    assert [one["threshold"] for one in given] == [0.9, 0.9]
+    assert ego("tune-threshold", "--reset", "--name", "rex").code == 0
+    assert ego("tune-threshold", "--reset").code == 0
+    assert thresholds() == {"Rex": 0.5, "max": 0.5}
+
+
+def test_a_correction_is_kept_for_the_model(ego: Run, tmp_path: Path) -> None:
+    for seed in range(11):
+        picture(seed=seed).save(tmp_path / f"{seed}.png")
+    photos = [tmp_path / f"{seed}.png" for seed in range(11)]
+    assert ego("introduce", "bo", photos[0], "--keywords", "dog").code == 0
+    few = ego("tune-threshold", "--name", "bo", "--save-correction", "--negatives", photos[1], "--positives", photos[2])
+    assert (few.code, "5 of each" in few.err) == (2, True)
+    before = ego("recognize", photos[1], "--json").document[0]["concepts"][0]["probability"]
+    kinds = ("--negatives", *photos[1:6], "--positives", *photos[6:])
+    done = ego("tune-threshold", "--name", "bo", "--save-correction", *kinds, "--json")
+    assert done.code == 0, done.err
+    again = ego("recognize", photos[1], "--json").document[0]["concepts"][0]["probability"]
+    margin = math.log(before / (1 - before))
+    wanted = 1 / (1 + math.exp(-(done.document["scale"] * margin + done.document["bias"])))
+    assert again == pytest.approx(wanted, abs=1e-4)
+    assert ego("tune-threshold", "--reset").code == 0
+    assert ego("recognize", photos[1], "--json").document[0]["concepts"][0]["probability"] == pytest.approx(before)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ((), "--negatives"),
+        (("--reset", "--save"), "give it alone"),
+        (("--negatives", "a.png", "--save-correction"), "--positives"),
+        (("--negatives", "a.png", "--save", "--name", "a", "--name", "b"), "one --name"),
+    ],
+)
+def test_options_that_make_no_sense_together(ego: Run, arguments: tuple[str, ...], complaint: str) -> None:
+    done = ego("tune-threshold", *arguments)
+    assert (done.code, complaint in done.err) == (2, True)
 
 
 def test_json_of_a_report_names_its_files(ego: Run, photos: Path, tmp_path: Path) -> None:

@@ -29,14 +29,16 @@ def test_nothing_to_ask(tmp_path: Path) -> None:
 def test_images_that_questions_name_are_missing(photos: Path) -> None:
     questions = {f"bo/tests/{number}.png": QUESTION for number in range(3)}
     put_json(photos / "questions.json", {"bo": questions})
-    with pytest.raises(DatasetError, match=r"2 files are missing, such as .*bo/tests/1\.png\. Make one folder"):
-        load_dataset("folder", photos)
+    manifest = load_dataset("folder", photos)
+    assert len(manifest.of_task("open")) == 1
+    missing = "2 left out, questions of questions.json whose picture is missing: bo/tests/1.png, bo/tests/2.png"
+    assert missing in manifest.notes
 
 
 def test_a_reference_is_missing(photos: Path) -> None:
     load_dataset("folder", photos).save(photos / "manifest.json")
     (photos / "bo/refs/0.png").unlink()
-    with pytest.raises(DatasetError, match=r"1 file is missing: .*bo/refs/0\.png\. Put the data back"):
+    with pytest.raises(DatasetError, match=r"1 left out, pictures that are missing: bo/refs/0\.png.*Put the data back"):
         load_dataset("manifest", photos / "manifest.json")
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ego.cli.calibrate import _rounded_up
+from ego.cli.threshold import _repeated, _rounded_up
 from ego.errors import InputError
 from ego.evaluation.threshold import tune
 
@@ -57,3 +57,9 @@ def test_the_printed_threshold_refuses_the_photo_it_comes_from(probability: floa
 def test_no_negative() -> None:
     with pytest.raises(InputError, match="at least one"):
         tune([], [0.9])
+
+
+def test_an_option_takes_all_files_behind_it() -> None:
+    given = ["--name", "Bo", "--negatives", "a.jpg", "b.jpg", "--positives", "c.jpg", "d.jpg", "--json"]
+    negatives, positives = ["--negatives", "a.jpg", "--negatives", "b.jpg"], ["--positives", "c.jpg"]
+    assert _repeated(given) == ["--name", "Bo", *negatives, *positives, "--positives", "d.jpg", "--json"]

@@ -8,7 +8,7 @@ import ego
 from ego.cli import bench, concepts
 from ego.cli.album import scan, watch
 from ego.cli.answers import ask, caption, chat, recognize
-from ego.cli.calibrate import calibrate, tune_threshold
+from ego.cli.calibrate import calibrate
 from ego.cli.correct import correct
 from ego.cli.demo import demo
 from ego.cli.evaluate import evaluate, report
@@ -17,6 +17,7 @@ from ego.cli.find import find
 from ego.cli.introduce import introduce
 from ego.cli.models import models
 from ego.cli.serve import keys_app, serve
+from ego.cli.threshold import ManyFiles, tune_threshold
 
 HELP = (
     "Personalize a vision-language model from one photo: introduce your things, then recognize, ask and caption.\n\n"
@@ -74,7 +75,7 @@ app.command()(demo)
 app.command()(serve)
 app.add_typer(keys_app)
 app.command(rich_help_panel=MEASURING)(calibrate)
-app.command("tune-threshold", rich_help_panel=MEASURING)(tune_threshold)
+app.command("tune-threshold", cls=ManyFiles, rich_help_panel=MEASURING)(tune_threshold)
 app.command("eval", rich_help_panel=MEASURING)(evaluate)
 app.command(rich_help_panel=MEASURING)(report)
 app.add_typer(bench.app, rich_help_panel=MEASURING)

@@ -1,32 +1,33 @@
-"""`ego calibrate | tune-threshold`: fit the method to a model and to the user's own album."""
+"""`ego calibrate`: find out which layers of a model look at what they speak of."""
 
 from dataclasses import asdict
-from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from ego.cli.opening import open_backbone, open_personalizer
-from ego.cli.options import DeviceOption, JsonOption, LibraryOption, ModelOption, NamesOption
+from ego.cli.opening import open_backbone
+from ego.cli.options import DeviceOption, JsonOption, ModelOption
 from ego.cli.output import Output
-from ego.cli.settings import resolve
+from ego.cli.settings import Settings, resolve
 from ego.errors import InputError
 
 if TYPE_CHECKING:
     from ego.calibration import LayerSelection
     from ego.evaluation.calibrating import Comparison
+    from ego.evaluation.datasets.coco import MaskedImage
     from ego.evaluation.metrics.bootstrap import Estimate
-    from ego.personalizer import Ego
 
 OVERLAYS = 4  # images drawn
 
 
 def calibrate(
     *,
-    images: Annotated[Path, typer.Option(metavar="FOLDER", help="COCO images.")],
-    annotations: Annotated[Path, typer.Option(metavar="FILE", help="COCO instances JSON.")],
+    images: Annotated[Path | None, typer.Option(metavar="FOLDER", help="COCO images.", show_default=False)] = None,
+    annotations: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="COCO instances JSON.", show_default=False)
+    ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Observations and plots.")] = Path(
         "ego-calibration"
     ),
@@ -52,6 +53,8 @@ def calibrate(
     save_to: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where the layers go.", show_default="where ego finds them")
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Save a choice that rests on too few images.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Go back to the layers before the last calibration.")] = False,
     model: ModelOption = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
@@ -63,16 +66,26 @@ def calibrate(
     from ego.evaluation import calibrating
     from ego.evaluation.datasets.coco import single_object_images
 
-    if test_images and not test_annotations:
-        raise InputError("--test-images are only read with --test-annotations; give both")
     output, settings = Output(as_json=as_json), resolve(model, device=device)
-    found = single_object_images(images, annotations, limit=limit, ignore_below=ignore_below)
+    if undo:
+        _undo(output, settings)
+        return
+    if images is None or annotations is None or (test_images and not test_annotations):
+        raise InputError("--images needs --annotations and --test-images need --test-annotations; give both")
+
+    def pictures(folder: Path, file: Path) -> "tuple[MaskedImage, ...]":
+        with output.working("reading the images"):
+            found = single_object_images(folder, file, limit=limit, ignore_below=ignore_below)
+        for note in found.notes:
+            output.note(note)
+        return found.images
+
+    found = pictures(images, annotations)
+    others = pictures(test_images or images, test_annotations) if test_annotations else ()
+    if save_to is None and not force:
+        _require_enough(round(len(found) * (1.0 if others else 1 - held_out)))
+    _require_folder(out)
     backbone, config = open_backbone(settings, output), settings.config()
-    others = (
-        single_object_images(test_images or images, test_annotations, limit=limit, ignore_below=ignore_below)
-        if test_annotations
-        else []
-    )
     with output.working(f"observing {len(found) + len(others)} images"):
         seen, tested = (calibrating.observe_all(backbone, some, out, config, heads=heads) for some in (found, others))
     choosing, testing = (seen, tested) if others else calibrating.split(seen, held_out)
@@ -80,55 +93,41 @@ def calibrate(
     compared = calibrating.compare(backbone, selection, testing, config)
     path = selection.save(save_to)
     calibrating.draw(selection, out / "layers.png")
-    layers, budget = backbone.card.attention_layers, config.budget
-    calibrating.draw_overlays(found, seen[:OVERLAYS], selection, layers, out / "overlays.png", budget=budget)
+    shown, layers = seen[:OVERLAYS], backbone.card.attention_layers
+    calibrating.draw_overlays(found, shown, selection, layers, out / "overlays.png", budget=config.budget)
     document = {"layers": selection.layers, "saved": str(path), "held_out": _document(compared)}
     told = [_scores(selection), *([_heads(selection)] if heads else []), _held_out(compared)]
-    output.result(document, *told, f"layers {selection.layers} saved in {path}")
+    output.result(
+        document, *told, f"layers {selection.layers} saved in {path}{'' if save_to else '; --undo goes back'}"
+    )
 
 
-def tune_threshold(
-    *,
-    negatives: Annotated[list[Path], typer.Option(metavar="FILE", help="Photo that shows none of them; repeatable.")],
-    positives: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="FILE", help="Photo that shows the concept (give one --name with it); repeatable."),
-    ] = None,
-    false_alarms: Annotated[
-        float, typer.Option(min=0.001, max=0.5, help="Wanted rate of false alarms, used without positives.")
-    ] = 0.05,
-    names: NamesOption = None,
-    model: ModelOption = None,
-    library: LibraryOption = None,
-    device: DeviceOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Learn from a few photos of your own album when a concept counts as present."""
-    from ego.evaluation.threshold import tune
+def _undo(output: Output, settings: Settings) -> None:
+    from ego.calibration import forget_layers
 
-    if positives and (names is None or len(names) != 1):
-        raise InputError("--positives show one concept; give its --name")
-    output = Output(as_json=as_json)
-    personal = open_personalizer(resolve(model, library, device), output)
-    with output.working("looking at the photos"):
-        absent, present = _highest(personal, negatives, names), _highest(personal, positives or [], names)
-    tuned = tune(absent, present, false_alarms=false_alarms)
-    document = {"threshold": tuned.threshold, "false_alarms": tuned.false_alarms, "recall": tuned.recall}
-    spelled = _rounded_up(tuned.threshold)
-    advice = f"threshold {spelled} ({tuned.rule}); to use it: [method] threshold = {spelled}"
-    output.result({**document, "rule": tuned.rule}, f"{advice} in config.toml, or --threshold")
+    backbone = open_backbone(settings, output)
+    path, layers = forget_layers(backbone.fingerprint, backbone.card.decoder)
+    told = f"back to the layers {layers}" if layers else "back to the layers that ship, or to the depth band"
+    output.result({"removed": str(path), "layers": layers}, told)
 
 
-def _rounded_up(threshold: float) -> Decimal:
-    """Spell a threshold with 6 digits, never below itself: the photo it lies just above must not count as present."""
-    return Decimal(threshold).quantize(Decimal("0.000001"), ROUND_CEILING)
+def _require_enough(images: int) -> None:
+    from ego.evaluation.calibrating import FEWEST_IMAGES
+
+    if images < FEWEST_IMAGES:
+        raise InputError(
+            f"{images} images would choose the layers; {FEWEST_IMAGES} are the least that a choice should rest on. "
+            "Give more images, --save-to FILE to try, or --force to save this choice for the model"
+        )
 
 
-def _highest(personal: "Ego", photos: list[Path], names: list[str] | None) -> list[float]:
-    """Give the highest probability of each photo: concepts are asked of one photo together, photos are independent."""
-    answers = [personal.recognize(str(photo), names) for photo in photos]
-    asked = [[found.probability for found in one.values() if found.said != "not asked"] for one in answers]
-    return [max(probabilities) for probabilities in asked if probabilities]
+def _require_folder(path: Path) -> None:
+    from ego.atomic_file import make_folder
+
+    try:
+        make_folder(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be made ({error.strerror}); choose another --out") from error
 
 
 def _scores(selection: "LayerSelection") -> Table:

@@ -64,7 +64,10 @@ def evaluate(
     from ego.evaluation.runner import Runner
 
     output, settings = Output(as_json=as_json), resolve(model, device=device)
-    manifest = _manifest(dataset, path, neutral_names)
+    with output.working("reading the pictures"):
+        manifest = _manifest(dataset, path, neutral_names)
+    for note in manifest.notes:
+        output.note(note)
     if known not in ("sample", "all"):
         raise InputError(f"--known is {known!r}; choose sample or all")
     scope = Scope(tuple(task or ()), _numbers(views), limit, "all" if known == "all" else "sample")
@@ -74,7 +77,10 @@ def evaluate(
     for name, reason in run.not_run.items():
         output.note(f"{name} is not run: {reason}")
     with _progress() as progress:
-        Runner(backbone, manifest, run, out).run(_advance(progress))
+        runner = Runner(backbone, manifest, run, out)
+        runner.run(_advance(progress))
+    for note in runner.left_out.notes:
+        output.note(note)
     output.result(
         {"out": str(out), "run": run.model_dump(mode="json")}, f"records are in {out}; next: ego report {out}"
     )

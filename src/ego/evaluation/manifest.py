@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from ego.errors import DatasetError
 
@@ -233,21 +233,6 @@ def _relative_to(folder: Path, root: str) -> str:
         return Path(os.path.relpath(Path(root).resolve(), folder.resolve())).as_posix()
     except ValueError:  # another drive
         return str(Path(root).resolve())
-
-
-def load_manifest(path: Path) -> Manifest:
-    """Read a manifest; a relative root is meant relative to the file.
-
-    Raises:
-        DatasetError: If the file is missing or not a manifest of this format.
-    """
-    try:
-        manifest = Manifest.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise DatasetError(f"no manifest at {path}; give the file or load the data set from its folder") from None
-    except ValidationError as error:
-        raise DatasetError(f"{path} is not a manifest of format {FORMAT}: {error}") from error
-    return manifest.model_copy(update={"root": str((path.parent.resolve() / manifest.root).resolve())})
 
 
 def check(manifest: Manifest) -> Manifest:

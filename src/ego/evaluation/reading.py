@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from ego.evaluation.datasets.samples import LETTERS
+from ego.evaluation.datasets.entries import LETTERS
 
 ENGLISH_WORDS = {"A", "I"}  # names of one letter that are words, too
 AFTER_A_NAME = "and|or|is|was|has|with|are"  # what follows a name of one letter, seldom such a word

@@ -4,11 +4,16 @@ Answers and wall-clock times live in two files, so that two runs of one command 
 """
 
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ego.errors import DatasetError
+
+log = logging.getLogger(__name__)
 
 
 class Record(BaseModel):
@@ -104,13 +109,17 @@ Line = TypeVar("Line", Record, Introduction, Timing, Judgement)
 
 
 class Lines(Generic[Line]):
-    """An append-only JSONL file. A half-written last line (a killed run) is cut off when the file is opened."""
+    """An append-only JSONL file. A half-written last line (a killed run) is cut off when the file is opened.
+
+    Damaged lines are left out and counted in a warning: what they answered is asked again by the next run.
+    """
 
     def __init__(self, path: Path, kind: type[Line]) -> None:
         """Open or start the file at `path`."""
         self.path = path
+        self.damaged: list[int] = []  # numbers of lines that the last reading left out
         self._kind: type[Line] = kind
-        if path.exists():
+        if path.is_file():
             _cut_half_line(path)
 
     def __iter__(self) -> Iterator[Line]:
@@ -120,13 +129,30 @@ class Lines(Generic[Line]):
 
     def append(self, line: Line) -> None:
         """Write one line and hand it to the operating system."""
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line.model_dump(exclude_none=True), ensure_ascii=False) + "\n")
+        text = json.dumps(line.model_dump(exclude_none=True), ensure_ascii=False)
+        with self.path.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text + "\n")
 
     def _read(self) -> Iterator[Line]:
-        if self.path.exists():
-            for text in self.path.read_text(encoding="utf-8").split("\n")[:-1]:  # answers may hold other line ends
+        if not self.path.exists():
+            return
+        self.damaged = []
+        for number, text in enumerate(self._texts(), start=1):
+            try:
                 yield self._kind.model_validate_json(text)
+            except ValidationError:
+                self.damaged.append(number)
+        if self.damaged:
+            log.warning(
+                "%d lines of %s are damaged and left out (the first is line %d); the same `ego eval` asks again",
+                *(len(self.damaged), self.path, self.damaged[0]),
+            )
+
+    def _texts(self) -> list[bytes]:
+        try:
+            return self.path.read_bytes().split(b"\n")[:-1]  # answers may hold other line ends
+        except OSError as error:
+            raise DatasetError(f"{self.path} cannot be read ({error.strerror}); give the folder of a run") from error
 
 
 def _cut_half_line(path: Path) -> None:

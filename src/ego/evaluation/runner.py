@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ego.atomic_file import make_folder, write_file
 from ego.backbones.base import Backbone
 from ego.config import EgoConfig
-from ego.errors import ConfigError
-from ego.evaluation.datasets.samples import LETTERS
+from ego.errors import ConfigError, DatasetError, ImageError, OutputError, VideoError
+from ego.evaluation.datasets.entries import LETTERS
+from ego.evaluation.datasets.left_out import LeftOut
 from ego.evaluation.manifest import (
     CaptionSample,
     ChoiceSample,
@@ -30,6 +32,7 @@ from ego.evaluation.pictures import PictureReader
 from ego.evaluation.plan import Run, spread
 from ego.evaluation.reading import chosen_option, yes_or_no
 from ego.evaluation.records import Introduction, Lines, Record, Timing
+from ego.text_file import read_json
 
 CHOICE_TOKENS = 16
 
@@ -66,6 +69,7 @@ class Runner:
 
     def __init__(self, backbone: Backbone, manifest: Manifest, run: Run, out: Path) -> None:
         self.backbone, self.manifest, self.run_, self.out = backbone, manifest, run, out
+        self.left_out = LeftOut()
         self._pictures = PictureReader(Path(manifest.root), run.config.video_frames)
         _claim(out, run)
         manifest.save(out / "manifest.json")
@@ -85,7 +89,7 @@ class Runner:
                 questions = list(self._questions())
                 for number, (sample, swapped) in enumerate(questions, start=1):
                     if _key(cell, sample, swapped) not in done:
-                        self._answer(cell, sample, swapped=swapped)
+                        self._attempt(cell, sample, swapped=swapped)
                     on_step(Step(name, views, number, len(questions)))
 
     def _questions(self) -> Iterator[tuple[Sample, bool]]:
@@ -95,6 +99,13 @@ class Runner:
                 yield sample, False
                 if isinstance(sample, ChoiceSample):
                     yield sample, True
+
+    def _attempt(self, cell: _Cell, sample: Sample, *, swapped: bool) -> None:
+        """Ask a question; one whose picture cannot be read is left out, and the others are asked."""
+        try:
+            self._answer(cell, sample, swapped=swapped)
+        except (ImageError, VideoError) as error:
+            self.left_out.add("questions whose pictures cannot be read", f"{sample.id} ({error})")
 
     def _answer(self, cell: _Cell, sample: Sample, *, swapped: bool) -> None:
         keys = sample.known if self.run_.known == "sample" else [subject.key for subject in self.manifest.subjects]
@@ -178,12 +189,15 @@ def _key(cell: _Cell, sample: Sample, swapped: bool) -> str:
 
 def _claim(out: Path, run: Run) -> None:
     """Start a folder, or continue the same run in it."""
-    out.mkdir(parents=True, exist_ok=True)
     path, text = out / "run.json", run.model_dump_json(indent=1) + "\n"
-    if path.exists() and path.read_text(encoding="utf-8") != text:
-        changed = _changed(json.loads(path.read_text(encoding="utf-8")), json.loads(text))
+    if path.exists() and (there := read_json(path, DatasetError)) != json.loads(text):
+        changed = _changed(there if isinstance(there, dict) else {}, json.loads(text))
         raise ConfigError(f"{out} holds another run ({', '.join(changed)} differ); give another folder or remove it")
-    path.write_text(text, encoding="utf-8")
+    try:
+        make_folder(out)
+        write_file(path, text.encode())
+    except OSError as error:
+        raise OutputError(f"{out} cannot be written ({error.strerror or error}); choose another --out") from error
 
 
 def _changed(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

@@ -14,20 +14,28 @@ from ego.evaluation.datasets import (
     this_is_my_video,
     yollava,
 )
-from ego.evaluation.datasets.complete import require_complete
-from ego.evaluation.manifest import Manifest, check, load_manifest
+from ego.evaluation.datasets.complete import require_complete, without_unusable
+from ego.evaluation.manifest import Manifest, check
+from ego.evaluation.saved_manifest import load_manifest
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """How a data set is read, and what to do when it is not all there."""
+    """How a data set is read, and what to do when it is not all there.
+
+    Attributes:
+        read: Reads a folder.
+        how_to_get: What to tell a user who does not have it.
+        own: Whether it is the user's own, and not a published one whose figures are of all of it.
+    """
 
     read: Callable[[Path], Manifest]
     how_to_get: str
+    own: bool = False
 
 
 DATASETS = {
-    "folder": Dataset(plain_folder.load, plain_folder.HOW_TO_GET),
+    "folder": Dataset(plain_folder.load, plain_folder.HOW_TO_GET, own=True),
     "yollava": Dataset(yollava.load, yollava.HOW_TO_GET),
     "myvlm": Dataset(myvlm.load, myvlm.HOW_TO_GET),
     "this-is-my-img-single": Dataset(this_is_my_img.load_single, this_is_my_img.HOW_TO_GET),
@@ -36,7 +44,7 @@ DATASETS = {
     "mc-llava": Dataset(mc_llava.load, mc_llava.HOW_TO_GET),
     "this-is-my-video": Dataset(this_is_my_video.load, this_is_my_video.HOW_TO_GET),
     "manifest": Dataset(
-        load_manifest, "Put the data back where the manifest says, or read it from its own folder again"
+        load_manifest, "Put the data back where the manifest says, or read it from its own folder again", own=True
     ),
 }
 
@@ -54,4 +62,5 @@ def load_dataset(name: str, folder: Path) -> Manifest:
     if name not in DATASETS:
         raise DatasetError(f"no data set {name!r}; choose one of {', '.join(DATASETS)}")
     dataset = DATASETS[name]
-    return require_complete(check(dataset.read(folder)), dataset.how_to_get)
+    manifest = check(dataset.read(folder))
+    return require_complete(without_unusable(manifest) if dataset.own else manifest, dataset.how_to_get)

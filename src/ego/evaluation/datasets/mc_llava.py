@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from ego.errors import DatasetError
-from ego.evaluation.datasets.samples import LETTERS, captions, inline_options, with_keys
+from ego.evaluation.datasets.entries import LETTERS
+from ego.evaluation.datasets.samples import captions, inline_options, with_keys
 from ego.evaluation.datasets.tree import folders_in, images_in, read_json, relative, require
 from ego.evaluation.manifest import ChoiceSample, Manifest, OpenSample, RecognitionSample, Sample, Subject
 

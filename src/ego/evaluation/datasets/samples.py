@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ego.errors import DatasetError
-from ego.evaluation.manifest import CaptionSample, ChoiceSample, OpenSample, RecognitionSample
+from pydantic import ValidationError
 
-LETTERS = "ABCDEFGH"
+from ego.errors import DatasetError
+from ego.evaluation.datasets.entries import LETTERS, Question
+from ego.evaluation.datasets.left_out import LeftOut, first_problem
+from ego.evaluation.manifest import CaptionSample, ChoiceSample, OpenSample, RecognitionSample
 
 
 def every_image_against_every_concept(
@@ -56,12 +58,13 @@ def captions(
 
 
 def questions(
-    entry: Mapping[str, Any],
+    entry: Any,
     name: str,
     *asked: str,
     pictures: tuple[str, ...],
     known: tuple[str, ...],
     split: str = "",
+    left_out: LeftOut | None = None,
 ) -> Iterator[ChoiceSample | OpenSample]:
     """Read one entry in the form shared by Yo'LLaVA, RAP and PeKit.
 
@@ -69,35 +72,37 @@ def questions(
     them open; options with a `gpt_answer` beside them are asked both ways, as PeKit does.
 
     Args:
-        entry: The JSON object.
+        entry: What stands in the JSON file.
         name: Id of the samples, after their kind.
         asked: The concepts that `<sks>` or `sks` stands for.
         pictures: What is looked at.
         known: What is remembered.
         split: Name of the split.
+        left_out: Where an entry that cannot be used is noted.
 
     Raises:
-        DatasetError: If the answer is none of the options.
+        DatasetError: If it cannot be used and is not to be left out.
     """
-    text = with_asked(str(entry["question"]), asked)
-    options = entry.get("options") or entry.get("option") or {}
-    answer = str(entry.get("correct_answer") or entry["answer"]).strip()
-    if options:
-        letters = sorted(options)
-        if answer not in letters:
-            raise DatasetError(f"question {name!r}: the answer {answer!r} is none of the options {letters}")
-        yield ChoiceSample(
-            id=f"choice/{name}",
-            pictures=pictures,
-            known=known,
-            question=text,
-            options=tuple(with_asked(str(options[letter]), asked) for letter in letters),
-            answer=letters.index(answer),
-            split=split,
-        )
-    if entry.get("gpt_answer") or not options:
-        words = with_asked(str(entry.get("gpt_answer") or answer), asked)
-        yield OpenSample(id=f"open/{name}", pictures=pictures, known=known, question=text, answer=words, split=split)
+    try:
+        read = Question.model_validate(entry)
+    except ValidationError as error:
+        problem = f"question {name!r} {first_problem(error)}"
+        if left_out is None:
+            raise DatasetError(problem) from error
+        left_out.add("questions that cannot be used", problem)
+        return
+    shared: dict[str, Any] = {
+        "pictures": pictures,
+        "known": known,
+        "question": with_asked(read.question, asked),
+        "split": split,
+    }
+    if isinstance(read.answer, int):
+        options = tuple(with_asked(option, asked) for option in read.options)
+        yield ChoiceSample(id=f"choice/{name}", options=options, answer=read.answer, **shared)
+    if read.gpt_answer or isinstance(read.answer, str):
+        words = with_asked(read.gpt_answer or str(read.answer), asked)
+        yield OpenSample(id=f"open/{name}", answer=words, **shared)
 
 
 def with_asked(text: str, asked: Sequence[str]) -> str:

@@ -1,20 +1,21 @@
 """Read a downloaded folder: images in natural order, JSON files, and plain words when something is missing."""
 
-import json
-import re
 from pathlib import Path
 from typing import Any
 
+from ego import photo_files as names
+from ego import text_file
 from ego.errors import DatasetError
+from ego.limits import VIDEO_BYTES
+from ego.photo_files import Listing, is_passed_over, listing
+from ego.regular_file import open_regular
 
-IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".heic"}
 POINTER_START = b"version https://git-lfs"
 
 
 def natural_order(path: Path) -> list[tuple[bool, int, str]]:
     """Sort key by which `dog_2.jpg` comes before `dog_10.jpg`."""
-    pieces = re.split(r"(\d+)", path.name)
-    return [(piece.isdigit(), int(piece) if piece.isdigit() else 0, piece) for piece in pieces]
+    return names.natural_order(path.name)
 
 
 def images_in(folder: Path) -> list[Path]:
@@ -27,18 +28,30 @@ def images_in(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         return []
-    files = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
-    images = [path for path in files if not path.stem.endswith("_mask") and not path.name.startswith(".")]
+    images = [path for path in readable_listing(folder).images if not path.stem.endswith("_mask")]
     for path in images:
         refuse_pointer(path)
-    return sorted(images, key=natural_order)
+    return images
+
+
+def readable_listing(folder: Path) -> Listing:
+    """List the files in a folder by kind.
+
+    Raises:
+        DatasetError: If the folder cannot be read.
+    """
+    try:
+        return listing(folder)
+    except OSError as error:
+        raise DatasetError(f"{folder} cannot be read ({error.strerror}); check its permissions") from error
 
 
 def folders_in(folder: Path) -> list[Path]:
     """List the visible folders in `folder`, in natural order."""
     if not folder.is_dir():
         return []
-    return sorted((path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."), key=natural_order)
+    own = (path for path in folder.iterdir() if path.is_dir() and not is_passed_over(path.name))
+    return sorted(own, key=natural_order)
 
 
 def require(folder: Path, how_to_get: str) -> Path:
@@ -64,10 +77,7 @@ def read_json(path: Path) -> Any:
         DatasetError: If it is a Git-LFS pointer or not JSON.
     """
     refuse_pointer(path)
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path} is not readable JSON ({error}); download it again") from error
+    return text_file.read_json(path, DatasetError)
 
 
 def relative(path: Path, root: Path) -> str:
@@ -76,12 +86,15 @@ def relative(path: Path, root: Path) -> str:
 
 
 def refuse_pointer(path: Path) -> None:
-    """Refuse a file that Git LFS has not fetched.
+    """Refuse a file that Git LFS has not fetched; one that cannot be opened is for its reader to report.
 
     Raises:
         DatasetError: If it is a Git-LFS pointer.
     """
-    with path.open("rb") as file:
-        start = file.read(len(POINTER_START))
+    try:
+        with open_regular(path, largest=VIDEO_BYTES, refuse=DatasetError) as file:
+            start = file.read(len(POINTER_START))
+    except DatasetError:
+        return
     if start == POINTER_START:
         raise DatasetError(f"{path} is a Git-LFS pointer, not the file itself; run `git lfs pull` in its repository")

@@ -9,13 +9,16 @@ from statistics import median
 import numpy as np
 from pydantic import ValidationError
 
-from ego.errors import DatasetError
-from ego.evaluation.manifest import Manifest, Sample, load_manifest, task_of
+from ego.errors import ConfigError, DatasetError
+from ego.evaluation.datasets.left_out import first_problem
+from ego.evaluation.manifest import Manifest, Sample, task_of
 from ego.evaluation.metrics import Answered, captions, choice, open_answers, recognition
 from ego.evaluation.metrics.bootstrap import Estimate, Scores, Tally, estimates
 from ego.evaluation.plan import Run
 from ego.evaluation.records import Introduction, Lines, Record, Timing
 from ego.evaluation.report.verdicts import Verdicts, verdicts_of
+from ego.evaluation.saved_manifest import load_manifest
+from ego.text_file import read_json
 
 
 @dataclass(frozen=True)
@@ -168,10 +171,11 @@ def load_answers(out: Path) -> Results:
 
 def _run(path: Path) -> Run:
     try:
-        return Run.model_validate_json(path.read_bytes())
-    except ValidationError as error:
+        return Run.model_validate(read_json(path, DatasetError))
+    except (ValidationError, ConfigError) as error:
+        problem = first_problem(error) if isinstance(error, ValidationError) else error
         raise DatasetError(
-            f"{path} is no run of this version of ego; repeat it into another folder ({error})"
+            f"{path} is no run of this version of ego; repeat it into another folder ({problem})"
         ) from error
 
 

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from ego.errors import ConfigError, DatasetError
 from ego.evaluation.records import Judgement, Lines
 
@@ -33,10 +31,10 @@ def read_judgements(out: Path) -> list[Judgement]:
     """
     path = out / FILE
     advice = "remove it and judge again with --judge URL --judge-model NAME"
-    try:
-        found = list(Lines(path, Judgement))
-    except ValidationError as error:
-        raise DatasetError(f"{path} holds lines that are no verdicts of a named judge; {advice} ({error})") from error
+    lines = Lines(path, Judgement)
+    found = list(lines)
+    if lines.damaged:
+        raise DatasetError(f"line {lines.damaged[0]} of {path} is no verdict of a named judge; {advice}")
     if not all(line.judge for line in found):
         raise DatasetError(f"{path} holds verdicts that name no judge; {advice}")
     return found

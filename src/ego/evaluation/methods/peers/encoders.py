@@ -27,6 +27,7 @@ from transformers import (
 )
 
 from ego.errors import BackboneError, ConfigError
+from ego.text_file import read_text
 
 Vector = Float[Tensor, " dim"]
 
@@ -64,8 +65,8 @@ def read_settings(path: Path | None) -> PeerSettings:
     if path is None:
         return PeerSettings()
     try:
-        return PeerSettings(**tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
+        return PeerSettings.model_validate(tomllib.loads(read_text(path, ConfigError)))
+    except (ConfigError, tomllib.TOMLDecodeError, RecursionError, ValidationError) as error:
         raise ConfigError(f"{path} holds no settings for the peers: {error}") from error
 
 

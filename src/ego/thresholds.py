@@ -1,0 +1,116 @@
+"""Thresholds learnt from the user's own photos, kept in the library beside the memories they are for.
+
+A threshold belongs to a model, and to a concept or to the whole library; the concept's own counts first. A memory that
+is made anew has none: what was learnt was learnt of the old one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ego.answer import Recognition
+from ego.atomic_file import make_folder, write_file
+from ego.errors import StoreError
+from ego.memory import ConceptMemory, Fingerprint
+from ego.text_file import read_json
+
+FILE = "thresholds.json"
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Thresholds(BaseModel):
+    """All thresholds of a library.
+
+    Attributes:
+        library: By model, the threshold of every concept without one of its own.
+        concepts: By model, then by the memory's time of introduction, which stays when it is renamed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    library: dict[str, Probability] = {}
+    concepts: dict[str, dict[str, Probability]] = {}
+
+    def of(self, memory: ConceptMemory) -> float | None:
+        """Find the threshold of a memory; None if nothing was learnt."""
+        model = _model(memory.fingerprint)
+        return self.concepts.get(model, {}).get(memory.created, self.library.get(model))
+
+    def with_library(self, fingerprint: Fingerprint, threshold: float | None) -> "Thresholds":
+        """Keep a threshold for all concepts; None forgets it."""
+        return self.model_copy(update={"library": _put(self.library, _model(fingerprint), threshold)})
+
+    def with_concept(self, memory: ConceptMemory, threshold: float | None) -> "Thresholds":
+        """Keep a threshold for one concept; None forgets it."""
+        model = _model(memory.fingerprint)
+        mine = _put(self.concepts.get(model, {}), memory.created, threshold)
+        return self.model_copy(update={"concepts": {**self.concepts, model: mine}})
+
+    def applied(
+        self, found: Mapping[str, Recognition], memories: Mapping[str, ConceptMemory]
+    ) -> dict[str, Recognition]:
+        """Decide anew what is present, where a threshold was learnt."""
+        learnt = {name: self.of(memory) for name, memory in memories.items()}
+        return {name: _decided(one, learnt.get(name)) for name, one in found.items()}
+
+
+def read_thresholds(folder: Path) -> Thresholds:
+    """Read the thresholds of a library; none where nothing was learnt.
+
+    Raises:
+        StoreError: If the file is damaged.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return Thresholds()
+    try:
+        return Thresholds.model_validate(read_json(path, StoreError))
+    except ValidationError as error:
+        raise StoreError(f"{path} holds no thresholds; remove it, and tune again") from error
+
+
+def learnt_decisions(
+    store: object, seen: Sequence[Mapping[str, Recognition]], memories: Sequence[ConceptMemory]
+) -> list[dict[str, Recognition]]:
+    """Decide by what was learnt for a library, if it has a folder to keep that in.
+
+    Raises:
+        StoreError: If what was learnt cannot be read.
+    """
+    folder = getattr(store, "folder", None)
+    thresholds = Thresholds() if folder is None else read_thresholds(Path(folder))
+    known = {memory.name: memory for memory in memories}
+    return [thresholds.applied(one, known) for one in seen]
+
+
+def write_thresholds(folder: Path, thresholds: Thresholds) -> Path:
+    """Write the thresholds of a library.
+
+    Raises:
+        StoreError: If they cannot be written.
+    """
+    path = folder / FILE
+    try:
+        make_folder(folder)
+        write_file(path, (thresholds.model_dump_json(indent=1) + "\n").encode())
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written ({error.strerror or error}); check permissions") from error
+    return path
+
+
+def _model(fingerprint: Fingerprint) -> str:
+    return f"{fingerprint.model_type}-{fingerprint.weights[:16]}-{fingerprint.processor[:16]}"
+
+
+def _put(entries: Mapping[str, float], key: str, value: float | None) -> dict[str, float]:
+    others = {name: old for name, old in entries.items() if name != key}
+    return others if value is None else {**others, key: value}
+
+
+def _decided(one: Recognition, threshold: float | None) -> Recognition:
+    if threshold is None or one.said == "not asked":
+        return one
+    return replace(one, threshold=threshold, present=one.probability >= threshold)
