@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN = $(VENV)/bin
 PYTEST_ARGS ?=
 
-.PHONY: demo test test-distributed lint docs pictures site clean
+.PHONY: demo test test-distributed lint docs pictures site clean test-families
 
 demo: $(VENV)/.ready  ## introduce three concepts, recognize, ask, caption; writes ./demo-output
 	$(BIN)/ego demo
@@ -14,6 +14,9 @@ test: $(VENV)/.ready  ## run all tests, one process per core
 
 test-distributed: $(VENV)/.ready  ## run the tests that start Ray
 	$(BIN)/python -m pytest -m distributed tests/bulk tests/library $(PYTEST_ARGS)
+
+test-families: $(VENV)/.ready  ## run the contract of backbones on all families of the table
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m families tests/backbones $(PYTEST_ARGS)
 
 lint: $(VENV)/.ready  ## style and types
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ import pytest
 from ego.backbones import load_backbone
 from ego.backbones.huggingface import HuggingFaceBackbone
 from tests.backbones import tiny
+from tests.backbones.further import FURTHER, NEED_TORCHVISION
 
 Loader = Callable[..., HuggingFaceBackbone]
 
@@ -31,6 +32,8 @@ def load(checkpoint: Callable[[str], Path]) -> Loader:
 
     @cache
     def loaded(family: str, **options: Any) -> HuggingFaceBackbone:
+        if family in NEED_TORCHVISION:
+            skip_without_torchvision(family)
         backbone = load_backbone(checkpoint(family), **options)
         assert isinstance(backbone, HuggingFaceBackbone)
         return backbone
@@ -38,8 +41,18 @@ def load(checkpoint: Callable[[str], Path]) -> Loader:
     return loaded
 
 
-@pytest.fixture(params=tiny.FAMILIES)
+def skip_without_torchvision(family: str) -> None:
+    try:
+        import torchvision  # noqa: F401
+    except (ImportError, RuntimeError):  # RuntimeError: built for another torch
+        pytest.skip(f"transformers has no image processor of {family} without torchvision")
+
+
+@pytest.fixture(params=[*tiny.FAMILIES, *(pytest.param(name, marks=pytest.mark.families) for name in FURTHER)])
 def family(request: pytest.FixtureRequest) -> str:
+    """Families on which the whole contract runs: the first dozen always, the others with `make test-families`."""
+    if request.param in NEED_TORCHVISION:
+        skip_without_torchvision(request.param)
     return str(request.param)
 
 

@@ -20,7 +20,8 @@ from tests.backbones import tiny
 from tests.examples_of_memories import tokens_of
 
 NAMES = ("Bo", "Ada", "my white dog", "the brown cat of my sister", "Bo")
-ROWS = ("qwen3_5", "gemma3", "gemma4")  # windows or recurrent states: each question is a row of a batch
+ROWS = ("qwen3_5", "gemma3", "gemma4", "aya_vision", "lfm2_vl")
+"""Families with windows or recurrent states: each question is a row of a batch."""
 
 
 @pytest.fixture

@@ -25,6 +25,14 @@ AROUND = {
     "fast_vlm": ("", "\n"),
     "llava": ("", "\n"),
     "llava_next": ("", "\n"),
+    "qwen2_vl": ("<|vision_start|>", "<|vision_end|>"),
+    "glm4v": ("<|begin_of_image|>", "<|end_of_image|>"),
+    "glm46v": ("<|begin_of_image|>", "<|end_of_image|>"),
+    "mistral3": ("", "[IMG_END]"),
+    "pixtral": ("", "[IMG_END]"),
+    "lfm2_vl": ("<|image_start|>", "<|image_end|>"),
+    "aya_vision": ("<|START_OF_IMG|>TILE_GLOBAL", "<|END_OF_IMG|>"),
+    "deepseek_vl": ("", ""),
 }
 
 

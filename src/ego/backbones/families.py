@@ -9,9 +9,19 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 SchemeName: TypeAlias = Literal[
-    "whole image", "single grid", "padded view", "tiles", "merged patches", "any-res", "pooled patches"
+    "whole image",
+    "single grid",
+    "padded view",
+    "tiles",
+    "merged patches",
+    "any-res",
+    "pooled patches",
+    "sized patches",
+    "shaped patches",
 ]
-LimitName: TypeAlias = Literal["fixed", "one view", "tiles", "pixels", "soft tokens", "smaller image"]
+LimitName: TypeAlias = Literal[
+    "fixed", "one view", "tiles", "pixels", "pixels of two frames", "image tokens", "soft tokens", "smaller image"
+]
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,14 @@ _families: list[Family] = [
         notes="Tokens grow with the image: 1024 at most by default.",
     ),
     Family(
+        name="Qwen2-VL",
+        model_types=("qwen2_vl",),
+        geometry="merged patches",
+        limit="pixels",
+        checkpoints=(Checkpoint("Qwen/Qwen2-VL-2B-Instruct", 4.4), Checkpoint("Qwen/Qwen2-VL-7B-Instruct", 16.6)),
+        notes="Tokens grow with the image: 1024 at most by default.",
+    ),
+    Family(
         name="Qwen3-VL",
         model_types=("qwen3_vl", "qwen3_vl_moe"),
         geometry="merged patches",
@@ -125,7 +143,7 @@ _families: list[Family] = [
         notes="A whole view, then a grid that follows the aspect: 1,700 to 2,900 tokens per image.",
     ),
     Family(
-        name="LLaVA 1.5",
+        name="LLaVA 1.5 and Pixtral",
         model_types=("llava",),
         geometry="single grid",
         limit="fixed",
@@ -133,7 +151,8 @@ _families: list[Family] = [
             Checkpoint("llava-hf/llava-1.5-7b-hf", 14.1),
             Checkpoint("llava-hf/llava-1.5-13b-hf", 26.7),
         ),
-        notes="The middle square of an image, 576 tokens.",
+        notes="The middle square of an image, 576 tokens. With Pixtral's tower (mistral-community/pixtral-12b) all of "
+        "it, a mark behind every row; that one needs torchvision.",
     ),
     Family(
         name="SmolVLM",
@@ -174,6 +193,49 @@ _families: list[Family] = [
         notes="70, 140, 280, 560 or 1120 tokens per image. Most layers see a short window only.",
     ),
     Family(
+        name="GLM-V 4.1 to 4.6",
+        model_types=("glm4v", "glm4v_moe", "glm46v"),
+        geometry="merged patches",
+        limit="pixels of two frames",
+        checkpoints=(Checkpoint("zai-org/GLM-4.1V-9B-Thinking", 20.6),),
+        notes="Answers without thinking. 1024 tokens per image at most by default.",
+    ),
+    Family(
+        name="Mistral 3",
+        model_types=("mistral3",),
+        geometry="sized patches",
+        limit="smaller image",
+        checkpoints=(Checkpoint("mistralai/Mistral-Small-3.1-24B-Instruct-2503", 48.0),),
+        notes="A mark behind every row of an image; 1024 tokens at most by default. Needs torchvision.",
+    ),
+    Family(
+        name="LFM2-VL",
+        model_types=("lfm2_vl",),
+        geometry="shaped patches",
+        limit="image tokens",
+        checkpoints=(Checkpoint("LiquidAI/LFM2-VL-450M", 0.9), Checkpoint("LiquidAI/LFM2-VL-1.6B", 3.2)),
+        notes="The whole image in at most 256 tokens. Few layers have an attention map. Needs torchvision.",
+    ),
+    Family(
+        name="Aya Vision",
+        model_types=("aya_vision",),
+        geometry="tiles",
+        limit="tiles",
+        checkpoints=(Checkpoint("CohereLabs/aya-vision-8b", 17.3),),
+        notes="One tile of 169 tokens by default. Most layers see a window only.",
+    ),
+    Family(
+        name="DeepSeek-VL",
+        model_types=("deepseek_vl",),
+        geometry="single grid",
+        limit="fixed",
+        checkpoints=(
+            Checkpoint("deepseek-community/deepseek-vl-1.3b-chat", 4.0),
+            Checkpoint("deepseek-community/deepseek-vl-7b-chat", 14.7),
+        ),
+        notes="The image in a padded square, 576 tokens.",
+    ),
+    Family(
         name="FastVLM",
         model_types=("fast_vlm",),
         geometry="single grid",
@@ -187,6 +249,7 @@ _families: list[Family] = [
 REFUSED: dict[str, str] = {
     "paligemma": "it writes all images before the words, so memories have no place among them, and it has no chat",
     "idefics2": "its processor writes an image differently beside words and beside another image; use Idefics3",
+    "llama4": "transformers hands its visual tokens out before they are projected into the language model",
     "mllama": "its images are read by cross-attention and have no place among the words",
     "kosmos-2": "its prompt carries image positions beside the tokens",
     "florence2": "it is an encoder-decoder without conversations",

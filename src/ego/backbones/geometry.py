@@ -1,4 +1,4 @@
-"""Which box of the image each visual token looks at: seven schemes, one per family of tilings.
+"""Which box of the image each visual token looks at: nine schemes, one per family of tilings.
 
 A scheme takes the model's config, the image processor, the image's size, the processor's output for that one image and
 the number of tokens the projector made of it; it returns a Layout, or None if the count does not fit the scheme.
@@ -73,6 +73,8 @@ def single_grid(
     config: Any, processor: Any, size: tuple[int, int], inputs: Mapping[str, Any], count: int
 ) -> Layout | None:
     """One square grid over what the image processor keeps: all of the image, its middle, or it in a padded square."""
+    if "image_sizes" in inputs:  # a LLaVA with Pixtral's tower
+        return sized_patches(config, processor, size, inputs, count)
     return _framed_view(math.isqrt(count), _kept_frame(processor, size), count)
 
 
@@ -82,6 +84,23 @@ def merged_patches(
     """One grid that follows the aspect of the image (Qwen)."""
     grid = merged_grid(config, inputs)
     return None if grid is None else _single_view(*grid, count)
+
+
+def sized_patches(
+    config: Any, processor: Any, size: tuple[int, int], inputs: Mapping[str, Any], count: int
+) -> Layout | None:
+    """One grid over the image as it was resized, whose height and width the processor tells (Pixtral, Mistral 3)."""
+    cell = config.vision_config.patch_size * getattr(config, "spatial_merge_size", 1)
+    height, width = (int(side) for side in inputs["image_sizes"][0])
+    return _single_view(height // cell, width // cell, count)
+
+
+def shaped_patches(
+    config: Any, processor: Any, size: tuple[int, int], inputs: Mapping[str, Any], count: int
+) -> Layout | None:
+    """One grid of patches, joined by a factor, whose shape the processor tells (LFM2-VL)."""
+    rows, cols = (math.ceil(int(side) / config.downsample_factor) for side in inputs["spatial_shapes"][0])
+    return _single_view(rows, cols, count)
 
 
 def pooled_patches(
@@ -95,11 +114,12 @@ def pooled_patches(
 
 
 def tiles(config: Any, processor: Any, size: tuple[int, int], inputs: Mapping[str, Any], count: int) -> Layout | None:
-    """Tiles in raster order, then a thumbnail of the whole image; a single tile is the whole image (InternVL)."""
-    tile_count, side = inputs["pixel_values"].shape[0], math.isqrt(int(config.image_seq_length))
+    """Tiles in raster order, then a thumbnail of the whole image; one tile is the whole image (InternVL, Aya)."""
+    tile_count = inputs["pixel_values"].shape[0]
+    side = math.isqrt(count // tile_count)
     if tile_count == 1:
         return _single_view(side, side, count)
-    # Imported here: only InternVL models bring this module along.
+    # Imported here: only models with tiles bring this module along.
     from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import get_optimal_tiled_canvas  # noqa: PLC0415
 
     width, height = size
@@ -145,6 +165,8 @@ SCHEMES: Mapping[str, Scheme] = {
     "merged patches": merged_patches,
     "any-res": any_res,
     "pooled patches": pooled_patches,
+    "sized patches": sized_patches,
+    "shaped patches": shaped_patches,
 }
 
 

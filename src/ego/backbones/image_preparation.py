@@ -82,12 +82,12 @@ def smaller_image(processor: Any, config: Any, limit: int | None) -> ImageSettin
 
 
 def tiles(processor: Any, config: Any, limit: int | None) -> ImageSettings:
-    """One tile, or as many tiles and a thumbnail as fit (InternVL)."""
-    per_tile = int(config.image_seq_length)
-    count = max(1, (limit or 0) // per_tile - 1)
-    processor.crop_to_patches = count > 1
-    processor.min_patches, processor.max_patches = 1, count
-    return ImageSettings(processor)
+    """One tile, or as many tiles and a thumbnail as fit (InternVL, Aya Vision)."""
+    count = max(1, (limit or 0) // _tokens_of_a_tile(config) - 1)
+    chosen = {"crop_to_patches": count > 1, "min_patches": 1, "max_patches": count}
+    for name, value in chosen.items():
+        setattr(processor, name, value)
+    return ImageSettings(processor, overrides=chosen)
 
 
 def pixels(processor: Any, config: Any, limit: int | None) -> ImageSettings:
@@ -97,6 +97,28 @@ def pixels(processor: Any, config: Any, limit: int | None) -> ImageSettings:
     smallest = min(int(processor.size["shortest_edge"]), limit * area)
     processor.size = type(processor.size)(shortest_edge=smallest, longest_edge=limit * area)
     return ImageSettings(processor, limit=limit)
+
+
+def pixels_of_two_frames(processor: Any, config: Any, limit: int | None) -> ImageSettings:
+    """Shrink the image until its patches fit; the processor counts an image as two frames (GLM-V)."""
+    chosen = pixels(processor, config, limit)
+    size, frames = processor.size, int(processor.temporal_patch_size)
+    smallest, largest = int(size["shortest_edge"]), int(size["longest_edge"]) * frames
+    processor.size = type(size)(shortest_edge=min(smallest, largest), longest_edge=largest)
+    return chosen
+
+
+def image_tokens(processor: Any, config: Any, limit: int | None) -> ImageSettings:
+    """The whole image, without tiles, at its own aspect (LFM2-VL)."""
+    most = min(limit or TOKENS_BY_DEFAULT, int(processor.max_image_tokens))
+    chosen = {
+        "do_image_splitting": False,
+        "max_image_tokens": most,
+        "min_image_tokens": min(most, int(processor.min_image_tokens)),
+    }
+    for name, value in chosen.items():
+        setattr(processor, name, value)
+    return ImageSettings(processor, limit=most, overrides=chosen)
 
 
 def one_view(processor: Any, config: Any, limit: int | None) -> ImageSettings:
@@ -117,9 +139,17 @@ LIMITS: Mapping[str, Limit] = {
     "smaller image": smaller_image,
     "tiles": tiles,
     "pixels": pixels,
+    "pixels of two frames": pixels_of_two_frames,
+    "image tokens": image_tokens,
     "one view": one_view,
     "soft tokens": soft_tokens,
 }
+
+
+def _tokens_of_a_tile(config: Any) -> int:
+    told = getattr(config, "image_seq_length", None)
+    vision = config.vision_config
+    return int(told or (vision.image_size // vision.patch_size // config.downsample_factor) ** 2)
 
 
 def _plain(value: Any) -> Any:

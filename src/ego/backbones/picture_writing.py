@@ -21,7 +21,9 @@ from ego.visual_tokens import Markup
 SEPARATOR = "\ue002"
 MARGIN = 0.98
 """Each copy of an image that takes too many tokens is at least so much smaller than the one before."""
-VAIN_ATTEMPTS = 6
+STRIDE = 0.75
+"""How much smaller it becomes when that was in vain: a processor that resizes by itself sees no small change."""
+VAIN_ATTEMPTS = 12
 TEXT_INPUTS = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "labels")
 
 
@@ -99,7 +101,7 @@ class PictureWriter:
         """Write ever smaller copies until one fits, or until smaller ones take no fewer tokens."""
         in_vain, best = 0, written
         while len(best.markup) > limit and in_vain < VAIN_ATTEMPTS and max(image.size) > 1:
-            scale = min(MARGIN, math.sqrt(limit / len(written.markup)))
+            scale = STRIDE if in_vain else min(MARGIN, math.sqrt(limit / len(written.markup)))
             image = image.resize([max(1, round(side * scale)) for side in image.size], Image.Resampling.BICUBIC)
             written = self._written(image)
             in_vain = 0 if len(written.markup) < len(best.markup) else in_vain + 1

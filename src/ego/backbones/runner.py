@@ -97,12 +97,17 @@ def anchor(model: Any) -> Tensor:
     raise BackboneError("every weight of the model is offloaded; give at least one layer a device in device_map")
 
 
+def features_of(model: Any) -> Any:
+    """Find the way from pixels to visual tokens; some models have it on their inner model only (DeepSeek-VL)."""
+    return getattr(model, "get_image_features", None) or model.base_model.get_image_features
+
+
 @torch.no_grad()
 def encode(model: Any, inputs: dict[str, Tensor], can: Capabilities, like: Tensor) -> tuple[Any, VisualTokens]:
     """Run vision tower and projector on one prepared image: the raw output, and its tokens without geometry."""
     arguments = {name: _to(value, like) for name, value in inputs.items() if name in can.feature_arguments}
     with explained_memory():
-        output = model.get_image_features(**arguments)
+        output = features_of(model)(**arguments)
     rows = flat_rows(output.pooler_output)
     levels = [flat_rows(level) for level in getattr(output, "deepstack_features", None) or ()]
     tokens = VisualTokens(
