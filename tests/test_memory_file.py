@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +25,7 @@ from tests.examples_of_memories import FINGERPRINT, RECORD, memory_of
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = ROOT / "tests" / "golden" / "memory-v1.ego"
+COMPACT = ROOT / "tests" / "golden" / "memory-v2.ego"
 
 
 def golden_memory() -> ConceptMemory:
@@ -120,7 +122,7 @@ def test_the_specification_names_every_field() -> None:
             "ego"
         ]
     )
-    fields = [*header, *header["fingerprint"], *header["views"][0], *memory_file._LAYOUT]
+    fields = [*header, *header["fingerprint"], *header["views"][0], *memory_file._COMPACT_LAYOUT]
     assert [field for field in fields if f"| `{field}` |" not in specification] == []
     assert f"{memory_file.MEMORY_BYTES:,}" in specification
     assert f"{memory_file.MEMORY_HEADER_BYTES:,}" in specification
@@ -131,6 +133,56 @@ def test_rows_are_stored_in_the_format_asked_for(stored_type: str) -> None:
     memory = golden_memory()
     read = load(dump(memory, stored_type))
     assert same(read, memory.on(getattr(torch, stored_type)))
+
+
+def test_the_golden_compact_file_is_written_and_read() -> None:
+    assert dump(golden_memory(), "int8") == COMPACT.read_bytes()
+    memory = load(COMPACT)
+    assert memory.tokens.rows.dtype == torch.float32
+    for read, written in (
+        (memory.tokens.rows, golden_memory().tokens.rows),
+        (memory.tokens.deepstack, golden_memory().tokens.deepstack),
+    ):
+        half_a_step = written.abs().amax(dim=-1, keepdim=True) / 254
+        assert bool(((read - written).abs() <= half_a_step * 1.001).all())
+    code = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "memory-format.md").read_text("utf-8"), re.DOTALL)
+    room: dict = {}
+    exec(code[1], room)
+    _, tensors = room["read_memory"](COMPACT)
+    assert torch.equal(tensors["rows"], memory.tokens.rows)
+    assert torch.equal(tensors["deepstack"], memory.tokens.deepstack)
+
+
+def test_a_compact_memory_stays_compact_and_drifts_no_further() -> None:
+    rows = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
+    rows[3] = 0
+    record = RECORD.model_copy(
+        update={"kept": tuple(range(20)), "candidates": 20, "boxes": (), "importance": (0.0,) * 20}
+    )
+    memory = load(
+        dump(replace(memory_of("cup", rows), views=(record,), fingerprint=golden_memory().fingerprint), "int8")
+    )
+    again = load(dump(memory.renamed("mug")))
+    assert (again.stored_type, again.name) == ("int8", "mug")
+    torch.testing.assert_close(again.tokens.rows, memory.tokens.rows, rtol=1e-6, atol=0)
+    assert load(dump(memory, "bfloat16")).stored_type is None
+
+
+def test_a_compact_file_without_right_scales_is_refused() -> None:
+    def rewritten(**changes: torch.Tensor | None) -> bytes:
+        content = dump(memory_of("cup"), "int8")
+        tensors = safetensors.torch.load(content) | changes
+        length = int.from_bytes(content[:8], "little")
+        header = json.loads(content[8 : 8 + length])["__metadata__"]
+        kept = {name: tensor for name, tensor in tensors.items() if tensor is not None}
+        return signed(safetensors.torch.save(kept, header))
+
+    assert load(rewritten()).name == "cup"
+    assert "holds the tensors" in refused(rewritten(row_scales=None))
+    assert "scale" in refused(rewritten(row_scales=torch.tensor([1.0, -1.0])))
+    assert "row_scales" in refused(rewritten(row_scales=torch.tensor([1.0, float("nan")])))
+    assert "'rows'" in refused(rewritten(rows=torch.eye(2)))
+    assert "holds the tensors" in refused(with_header(lambda header: header.update(version=2)))
 
 
 def test_rows_stay_as_they_are_unless_asked() -> None:
@@ -217,8 +269,8 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
 
 
 def test_a_newer_version_asks_to_upgrade() -> None:
-    content = with_header(lambda header: header.update(version=2, sha256="0" * 64, something="new"))
-    assert "format version 2, this release reads up to 1; upgrade ego-vlm" in refused(content)
+    content = with_header(lambda header: header.update(version=3, sha256="0" * 64, something="new"))
+    assert "format version 3, this release reads up to 2; upgrade ego-vlm" in refused(content)
 
 
 # -- deceit: the checksum is right, the content is not

@@ -10,7 +10,7 @@ from ego.limits import FRAMES
 
 Reduction = Literal["mean", "max"]
 Selector = Literal["attention", "uniform", "random", "all"]
-StoredType = Literal["bfloat16", "float16", "float32"]
+StoredType = Literal["bfloat16", "float16", "float32", "int8"]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -97,5 +97,7 @@ class EgoConfig(BaseModel):
     )
 
     # -- storage
-    stored_type: StoredType = Field(default="bfloat16", description="Number format of stored rows.")
+    stored_type: StoredType = Field(
+        default="bfloat16", description="Number format of stored rows; int8 (one scale per row) takes half of bfloat16."
+    )
     thumbnails: bool = Field(default=False, description="Store a small picture of the first reference. Off: privacy.")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from ego.config import StoredType
 from ego.errors import ForeignMemoryError, InputError
 from ego.memory_story import Fingerprint, ViewRecord
 from ego.visual_tokens import VisualTokens, concatenate
@@ -25,6 +26,8 @@ class ConceptMemory:
         fingerprint: The model the rows belong to.
         created: Time of introduction, ISO 8601, UTC.
         thumbnail: Small JPEG of the first reference, only if asked for.
+        stored_type: Number format of its file, where that is not the format of the rows (int8); it is kept when the
+            memory is written again.
     """
 
     name: str
@@ -35,6 +38,7 @@ class ConceptMemory:
     fingerprint: Fingerprint
     created: str
     thumbnail: bytes | None = None
+    stored_type: StoredType | None = None
 
     @property
     def identity(self) -> str:

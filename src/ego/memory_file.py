@@ -10,22 +10,34 @@ from datetime import datetime
 from itertools import chain
 from math import isfinite
 from os import PathLike
+from typing import Final, Literal
 
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from ego.compact_rows import compacted, restored
 from ego.concept import clean_name
 from ego.config import StoredType
 from ego.errors import ConceptNameError, ConfigError, InputError, MemoryFileError
 from ego.limits import MEMORY_BYTES, MEMORY_HEADER_BYTES
 from ego.memory import ConceptMemory, ViewRecord
-from ego.memory_header import LENGTH_BYTES, UNSIGNED, MemoryHeader, damaged, header_text, read_header, require_version
+from ego.memory_header import (
+    COMPACT_VERSION,
+    LENGTH_BYTES,
+    UNSIGNED,
+    MemoryHeader,
+    damaged,
+    header_text,
+    read_header,
+    require_version,
+)
 from ego.regular_file import open_regular
 from ego.visual_tokens import VisualTokens
 
 HEADER_KEY = "ego"
+COMPACT: Final = "int8"
 FARTHEST_EDGE = 2.0  # of a box, in fractions of the image; padding and rounding put edges a little outside
 _CHECKSUM = re.compile(rb'\\"sha256\\":\\"([0-9a-f]{64})\\"')
 _ROW_TYPES = frozenset({torch.bfloat16, torch.float16, torch.float32})
@@ -38,7 +50,14 @@ _LAYOUT = {  # tensor -> its types and axes; a word is a size that all tensors s
     "grid_position": ({torch.int64}, ("visual", 2)),
     "thumbnail": ({torch.uint8}, ("bytes",)),
 }
+_COMPACT_LAYOUT = _LAYOUT | {
+    "rows": ({torch.int8}, ("visual", "dim")),
+    "row_scales": ({torch.float32}, ("visual",)),
+    "deepstack": ({torch.int8}, ("level", "visual", "dim")),
+    "deepstack_scales": ({torch.float32}, ("level", "visual")),
+}
 _ALWAYS = {"rows", "view", "spatial"}
+_SCALES = {"rows": "row_scales", "deepstack": "deepstack_scales"}
 
 
 def dump(memory: ConceptMemory, stored_type: StoredType | None = None) -> bytes:
@@ -46,13 +65,17 @@ def dump(memory: ConceptMemory, stored_type: StoredType | None = None) -> bytes:
 
     Args:
         memory: What to write, on any device.
-        stored_type: Number format of the rows; None leaves them as they are.
+        stored_type: Number format of the rows; None leaves them as they are in the file they came from, if any.
 
     Raises:
         ConfigError: If rows are too large for the number format.
         MemoryFileError: If the memory contradicts itself, or is larger than what `load` reads.
     """
-    header, tensors = _header(memory), _tensors(_converted(memory, stored_type))
+    stored_type = stored_type or memory.stored_type
+    if stored_type == COMPACT:
+        header, tensors = _header(memory, COMPACT_VERSION), _compacted(_tensors(memory))
+    else:
+        header, tensors = _header(memory), _tensors(_converted(memory, stored_type))
     problem = _contradiction(header, tensors)
     if problem:
         raise MemoryFileError(f"the memory of {memory.name!r} cannot be stored: {problem}")
@@ -111,8 +134,9 @@ def _checksum_computed(blob: bytes) -> str:
     return digest.hexdigest()
 
 
-def _header(memory: ConceptMemory) -> MemoryHeader:
+def _header(memory: ConceptMemory, version: Literal[1, 2] = 1) -> MemoryHeader:
     return MemoryHeader(
+        version=version,
         name=memory.name,
         category=memory.category,
         notes=memory.notes,
@@ -155,8 +179,24 @@ def _tensors(memory: ConceptMemory) -> dict[str, Tensor]:
     return {name: tensor.cpu().contiguous() for name, tensor in named.items() if tensor is not None}
 
 
+def _compacted(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Write features as int8 with a scale for each row."""
+    compact = dict(tensors)
+    for name, scales in _SCALES.items():
+        if name in tensors and _finite(tensors[name]):
+            compact[name], compact[scales] = compacted(tensors[name])
+    return compact
+
+
+def _restored(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Bring features of a compact file back to float32."""
+    found = {name: scales for name, scales in _SCALES.items() if scales in tensors}
+    return tensors | {name: restored(tensors[name], tensors[scales]) for name, scales in found.items()}
+
+
 def _memory(header: MemoryHeader, tensors: dict[str, Tensor]) -> ConceptMemory:
     """Put header and tensors, known to fit, together."""
+    compact, tensors = header.version == COMPACT_VERSION, _restored(tensors)
     rows, thumbnail = tensors["rows"], tensors.get("thumbnail")
     tokens = VisualTokens(
         rows=rows,
@@ -176,12 +216,13 @@ def _memory(header: MemoryHeader, tensors: dict[str, Tensor]) -> ConceptMemory:
         fingerprint=header.fingerprint,
         created=header.created,
         thumbnail=None if thumbnail is None else thumbnail.numpy().tobytes(),
+        stored_type=COMPACT if compact else None,
     )
 
 
 def _contradiction(header: MemoryHeader, tensors: dict[str, Tensor]) -> str:
     """Say what does not fit together; empty if everything does."""
-    problem = _tensor_problem(tensors, header.fingerprint.dim) or _text_problem(header)
+    problem = _tensor_problem(tensors, header) or _text_problem(header)
     if problem:
         return problem
     count, kept = len(tensors["rows"]), sum(len(view.kept) for view in header.views)
@@ -190,12 +231,15 @@ def _contradiction(header: MemoryHeader, tensors: dict[str, Tensor]) -> str:
     return next(filter(None, map(_view_problem, header.views)), "")
 
 
-def _tensor_problem(tensors: dict[str, Tensor], dim: int) -> str:
-    if not tensors.keys() >= _ALWAYS or not tensors.keys() <= _LAYOUT.keys():
+def _tensor_problem(tensors: dict[str, Tensor], header: MemoryHeader) -> str:
+    compact = header.version == COMPACT_VERSION
+    layout = _COMPACT_LAYOUT if compact else _LAYOUT
+    scaled = {scales for name, scales in _SCALES.items() if compact and name in tensors}
+    if not tensors.keys() >= _ALWAYS | scaled or not tensors.keys() <= layout.keys():
         return f"it holds the tensors {', '.join(sorted(tensors))}"
-    sizes: dict[str | int, int] = {"dim": dim}
+    sizes: dict[str | int, int] = {"dim": header.fingerprint.dim}
     for name, tensor in tensors.items():
-        types, axes = _LAYOUT[name]
+        types, axes = layout[name]
         shape = tuple(tensor.shape)
         fits = len(shape) == len(axes) and all(
             size == (axis if isinstance(axis, int) else sizes.setdefault(axis, size))
@@ -203,7 +247,7 @@ def _tensor_problem(tensors: dict[str, Tensor], dim: int) -> str:
         )
         if not fits or tensor.dtype not in types or 0 in shape or not _finite(tensor):
             return f"tensor {name!r} has an unexpected type, shape ({shape}) or value"
-    return ""
+    return "" if all(bool((tensors[scales] > 0).all()) for scales in scaled) else "a scale of a row is not positive"
 
 
 def _text_problem(header: MemoryHeader) -> str:

@@ -1,6 +1,6 @@
 """The JSON header of a memory file, as docs/memory-format.md describes it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -8,7 +8,8 @@ from ego.errors import DamagedMemoryError
 from ego.limits import MEMORY_HEADER_BYTES
 from ego.memory_story import Fingerprint, ViewRecord
 
-VERSION = 1
+VERSION = 2
+COMPACT_VERSION: Final = 2  # rows as int8 with scales; all other files are written as version 1
 LENGTH_BYTES = 8  # of the safetensors header, little-endian, at the start of the file
 UNSIGNED = "0" * 64  # stands in the place of the checksum while it is computed
 
@@ -19,7 +20,7 @@ class MemoryHeader(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal["ego-memory"] = "ego-memory"
-    version: Literal[1] = 1
+    version: Literal[1, 2] = 1
     sha256: str = UNSIGNED
     name: str
     category: str
