@@ -27,6 +27,7 @@ FLOORS = (
             "memory_header",
             "memory_listing",
             "memory_folder",
+            "store_contents",
             "photo_files",
             "own_layers",
             "store",
@@ -38,7 +39,7 @@ FLOORS = (
     (
         *("describe", "introduction", "answer", "answer_correction", "calibration", "explain", "pointing", "watching"),
         *("corrected", "references"),
-        *("prefix_cache", "scene", "recognition", "thresholds", "chat"),
+        *("prefix_cache", "crowd", "scene", "recognition", "thresholds", "chat"),
     ),
     ("personalizer",),
     (

@@ -134,6 +134,14 @@ def _visible(character: str) -> bool:
     return drawn and character not in "\u115f\u1160\u2800\u3164\uffa0"
 
 
+def possible_key(text: str) -> str:
+    """Give the key of a text that may be a name; empty if it cannot be one."""
+    try:
+        return name_key(text)
+    except ConceptNameError:
+        return ""
+
+
 def _breaks_a_prompt(character: str) -> bool:
     if character in "\u200c\u200d" or _unknown(character):  # the joiners, of emoji and of Persian and Indic words
         return False

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import torch
 
@@ -45,6 +46,11 @@ class ConceptMemory:
         """Tell the concept from all others by what stays when it is renamed, moved or gets another view."""
         first = self.views[0].image if self.views else ""
         return hashlib.sha256(f"{self.created} {first}".encode()).hexdigest()[:16]
+
+    @property
+    def place(self) -> tuple[datetime, str]:
+        """What memories are sorted by: the stable order of prompts and lists."""
+        return datetime.fromisoformat(self.created).astimezone(), self.name
 
     def renamed(self, name: str) -> "ConceptMemory":
         """Give the concept another name."""

@@ -16,14 +16,16 @@ from ego.answer import Answer, Recognition
 from ego.backbones.base import Backbone
 from ego.calibration import saved_layers
 from ego.chat import Chat
-from ego.concept import Concept, ImageSource, Region, name_key
+from ego.concept import Concept, ImageSource, Region
 from ego.config import EgoConfig
 from ego.corrected import as_corrected, correction_of
 from ego.corrections import Corrections
-from ego.errors import InputError, UnknownConceptError
+from ego.crowd import Crowd, remembered
+from ego.errors import InputError
 from ego.footage import QueryImage, query_frames
 from ego.introduction import introduce_view
 from ego.layers import choose_layers
+from ego.library.contract import Library
 from ego.media import Frame, thumbnail
 from ego.memory import ConceptMemory
 from ego.pointing import Pointing, point
@@ -32,7 +34,8 @@ from ego.prompt import CAPTION_WITH_NAMES, caption_question, recognition_questio
 from ego.recognition import in_view_of, recognize_sights
 from ego.references import read_references
 from ego.scene import Scene, SceneReader
-from ego.store import ConceptStore, SkippedFile
+from ego.store import ConceptStore
+from ego.store_contents import SkippedFile
 from ego.thresholds import learnt_decisions
 from ego.visual_tokens import concatenate
 from ego.watching import groups, over_time
@@ -55,7 +58,7 @@ class Ego:
     def __init__(
         self,
         backbone: Backbone,
-        store: ConceptStore | None = None,
+        store: Library | None = None,
         config: EgoConfig | None = None,
         *,
         cache: PrefixCache | None = None,
@@ -180,10 +183,12 @@ class Ego:
         limit = self.config.threshold if threshold is None else threshold
         if not 0 <= limit <= 1:
             raise InputError(f"threshold {limit} is not a probability; give a number from 0 to 1")
-        memories = self._named(names)
+        memories = self._remembered(names)
         films = [groups(self._frames(image), self.config.frames_together) for image in images]
         again = len(images) == 1
         sights = [self._scenes.look(memories, frames, again=again) for film in films for frames in film]
+        if isinstance(memories, Crowd):
+            memories = tuple({memory for sight in sights for memory in sight.memories})
         seen = recognize_sights(self._cache, sights, threshold=limit)
         found = iter(seen if threshold is not None else learnt_decisions(self.store, seen, memories))
         answers = [over_time([next(found) for _ in film], film) for film in films]
@@ -272,7 +277,7 @@ class Ego:
             names: Concepts that enter the prompt; all by default.
             question: What will be asked; of a list longer than the model can overlook, the concepts it names are kept.
         """
-        sight = self._scenes.look(self._named(names), () if image is None else self._frames(image))
+        sight = self._scenes.look(self._remembered(names, question), () if image is None else self._frames(image))
         return self._scenes.scene(in_view_of(self._cache, sight, question, threshold=self.config.threshold))
 
     def _pointing(self, memory: ConceptMemory, frame: Frame) -> Pointing:
@@ -285,15 +290,9 @@ class Ego:
             raise InputError("there is no image to look at; give a path, an image, a video or frames")
         return query_frames(image, self.config.video_frames)
 
+    def _remembered(self, names: Sequence[str] | None, question: str = "") -> tuple[ConceptMemory, ...] | Crowd:
+        return remembered(self.store, self.backbone.fingerprint, names, question)
+
     def _named(self, names: Sequence[str] | None) -> tuple[ConceptMemory, ...]:
-        memories = self.memories
-        if names is None:
-            return memories
-        names = [names] if isinstance(names, str) else names
-        known = {name_key(memory.name): memory for memory in memories}
-        for name in names:
-            if name_key(name) not in known:
-                listed = ", ".join(memory.name for memory in memories) or "none"
-                raise UnknownConceptError(f"no concept named {name!r} is remembered for this model; known: {listed}")
-        wanted = {name_key(name) for name in names}
-        return tuple(memory for key, memory in known.items() if key in wanted)
+        found = self._remembered(names)
+        return self.memories if isinstance(found, Crowd) else found

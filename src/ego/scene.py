@@ -11,11 +11,12 @@ from weakref import WeakKeyDictionary
 from ego.answer import Answer, answer
 from ego.backbones.base import Backbone, Prefix
 from ego.config import EgoConfig
+from ego.crowd import Crowd
 from ego.media import Frame
 from ego.memory import ConceptMemory
 from ego.prefix_cache import PrefixCache
 from ego.prompt import GUARD, Prompt, Text, Turn, memory_parts, query_prompt
-from ego.similarity_filter import shortlist
+from ego.similarity_filter import fill, shortlist
 from ego.visual_tokens import VisualTokens
 
 QUESTION_TOKENS = 256  # room for a question and the words around images
@@ -66,7 +67,7 @@ class Sight:
         images: The image, the frames of a video, or nothing.
         seconds: When each image is shown in its video; None for pictures by themselves.
         memories: Concepts that fit into the budget, in stable order.
-        dropped: Names of the others, least similar last.
+        dropped: Names of the others, least similar last; of a library that was searched, those that nearly fitted.
     """
 
     images: tuple[VisualTokens, ...]
@@ -82,18 +83,21 @@ class SceneReader:
         self._cache, self._backbone, self._config = cache, cache.backbone, config
         self._costs: WeakKeyDictionary[ConceptMemory, int] = WeakKeyDictionary()
 
-    def look(self, memories: Sequence[ConceptMemory], frames: Sequence[Frame], *, again: bool = True) -> Sight:
+    def look(self, memories: Sequence[ConceptMemory] | Crowd, frames: Sequence[Frame], *, again: bool = True) -> Sight:
         """Encode the image or frames and choose the memories that fit.
 
         Args:
-            memories: In stable order.
+            memories: In stable order; or a library that is to be searched for them.
             frames: What to look at, shown at once; may be empty.
             again: Keep the encoded images, since more may be asked about them.
         """
         encode = self._cache.encode if again else self._backbone.encode_image
         images = tuple(encode(frame.picture) for frame in frames)
         room = room_for_memories(self._backbone, self._config, images)
-        chosen = shortlist(memories, images, room, self._cost)
+        if isinstance(memories, Crowd):
+            chosen = fill(memories.candidates(images), room, self._cost)
+        else:
+            chosen = shortlist(memories, images, room, self._cost)
         return Sight(images, tuple(frame.seconds for frame in frames), chosen.kept, chosen.dropped)
 
     def scene(self, sight: Sight) -> Scene:

@@ -59,8 +59,26 @@ def shortlist(
     costs = [cost(memory) for memory in memories]
     if sum(costs) <= budget:
         return Shortlist(tuple(memories), ())
+    return _filled(memories, costs, _most_similar_first(memories, images), budget)
+
+
+def fill(memories: Sequence[ConceptMemory], budget: int, cost: Callable[[ConceptMemory], int] = rows_of) -> Shortlist:
+    """Keep the first memories of a ranking that fit into `budget` tokens together, in stable order.
+
+    Args:
+        memories: Most similar first.
+        budget: Tokens.
+        cost: Tokens that a memory takes.
+    """
+    stable = sorted(memories, key=lambda memory: memory.place)
+    place = {id(memory): number for number, memory in enumerate(stable)}
+    ranked = [place[id(memory)] for memory in memories]
+    return _filled(stable, [cost(memory) for memory in stable], ranked, budget)
+
+
+def _filled(memories: Sequence[ConceptMemory], costs: Sequence[int], ranked: Sequence[int], budget: int) -> Shortlist:
+    """Go through a ranking and keep what still fits."""
     kept, left = set[int](), budget
-    ranked = _most_similar_first(memories, images)
     for index in ranked:
         if costs[index] <= left:
             kept.add(index)

@@ -8,58 +8,35 @@ become paths.
 import difflib
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from itertools import islice
 from os import PathLike
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from jaxtyping import Float
+from torch import Tensor
 
 from ego.atomic_file import OWN_FILE, NotReplacedError, clear_unfinished, make_folder, remove_file, write_file
-from ego.concept import clean_name, name_key
+from ego.concept import clean_name, name_key, possible_key
 from ego.config import StoredType
 from ego.corrections import Corrections
 from ego.errors import (
     DuplicateConceptError,
-    ForeignMemoryError,
     InputError,
     StoreError,
     UnknownConceptError,
 )
+from ego.library.folder_filter import FolderFilter
 from ego.memory import ConceptMemory, Fingerprint
 from ego.memory_file import dump, load
-from ego.memory_folder import MemoryFolder
+from ego.memory_folder import Card, MemoryFolder
 from ego.memory_listing import SUFFIX
+from ego.store_contents import SkippedFile, StoreContents, refusal
 
 LOCK_SECONDS = 30.0  # longest wait for another process
 _LOCK = ".lock"
-
-
-@dataclass(frozen=True)
-class SkippedFile:
-    """A file of the store that cannot be used.
-
-    Attributes:
-        file: Its name in the folder.
-        reason: What is wrong with it and what to do.
-    """
-
-    file: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class StoreContents:
-    """What a store holds.
-
-    Attributes:
-        memories: Usable memories, by time of introduction, then by name.
-        skipped: Files that cannot be used.
-    """
-
-    memories: tuple[ConceptMemory, ...]
-    skipped: tuple[SkippedFile, ...]
 
 
 class ConceptStore:
@@ -78,6 +55,7 @@ class ConceptStore:
     def __init__(self, folder: str | PathLike[str]) -> None:
         self.folder = Path(folder)
         self._files = MemoryFolder(self.folder)
+        self._filter = FolderFilter(self.folder, self._files)
         with _reporting(self.folder):
             if self.folder.exists() and not self.folder.is_dir():
                 raise StoreError(f"{self.folder} is a file; give a folder for the memories")
@@ -89,7 +67,7 @@ class ConceptStore:
             fingerprint: The model that is to read them; None accepts memories of any model.
         """
         entries, skipped = self._scan()
-        foreign = {path: reason for path, memory in entries.items() if (reason := _refusal(memory, fingerprint))}
+        foreign = {path: reason for path, memory in entries.items() if (reason := refusal(memory, fingerprint))}
         return StoreContents(
             memories=tuple(memory for path, memory in entries.items() if path not in foreign),
             skipped=tuple(SkippedFile(path.name, reason) for path, reason in sorted((skipped | foreign).items())),
@@ -97,7 +75,35 @@ class ConceptStore:
 
     def names(self) -> tuple[str, ...]:
         """List the concepts of all models, in stable order."""
-        return tuple(memory.name for memory in self.load_all().memories)
+        return tuple(card.name for card in self._cards().values())
+
+    def count(self, fingerprint: Fingerprint) -> int:
+        """Count the concepts that a model can read; none is loaded."""
+        return sum(fingerprint.accepts(card.fingerprint) for card in self._cards().values())
+
+    def first(self, fingerprint: Fingerprint, most: int) -> tuple[ConceptMemory, ...]:
+        """Load the first concepts in stable order that a model can read."""
+        readable = (card for card in self._cards().values() if fingerprint.accepts(card.fingerprint))
+        return self._loaded(islice(readable, most))
+
+    def known(self, names: Iterable[str]) -> tuple[ConceptMemory, ...]:
+        """Load the concepts of these names, as far as there are any."""
+        cards = {name_key(card.name): card for card in self._cards().values()}
+        wanted = dict.fromkeys(key for name in names if (key := possible_key(name)) in cards)
+        return self._loaded(cards[key] for key in wanted)
+
+    def nearest(
+        self, rows: Float[Tensor, "visual dim"], fingerprint: Fingerprint, most: int
+    ) -> tuple[ConceptMemory, ...]:
+        """Load the concepts most like a picture, best first.
+
+        Args:
+            rows: Visual tokens of the picture.
+            fingerprint: The model they come from.
+            most: How many to load.
+        """
+        with _reporting(self.folder):
+            return self._filter.nearest(rows, fingerprint, most)
 
     def get(self, name: str) -> ConceptMemory:
         """Load one memory.
@@ -227,7 +233,8 @@ class ConceptStore:
 
     def _find(self, name: str) -> tuple[Path, ConceptMemory] | None:
         key = name_key(name)
-        return next((entry for entry in self._scan()[0].items() if name_key(entry[1].name) == key), None)
+        cards = [card for card in self._cards().values() if name_key(card.name) == key]
+        return next(iter(self._files.load(cards)[0].items()), None)
 
     def _known(self, name: str) -> tuple[Path, ConceptMemory]:
         found = self._find(name)
@@ -248,6 +255,13 @@ class ConceptStore:
                 found[path] = memory.name
         return found
 
+    def _cards(self) -> dict[Path, Card]:
+        with _reporting(self.folder):
+            return self._files.cards()[0]
+
+    def _loaded(self, cards: Iterable[Card]) -> tuple[ConceptMemory, ...]:
+        return tuple(self._files.load(cards)[0].values())
+
     def _scan(self) -> tuple[dict[Path, ConceptMemory], dict[Path, str]]:
         with _reporting(self.folder):
             return self._files.scan()
@@ -260,15 +274,6 @@ class ConceptStore:
             with FileLock(self.folder / _LOCK, timeout=LOCK_SECONDS, mode=OWN_FILE):
                 clear_unfinished(self.folder)
                 yield
-
-
-def _refusal(memory: ConceptMemory, fingerprint: Fingerprint | None) -> str:
-    try:
-        if fingerprint:
-            memory.require(fingerprint)
-    except ForeignMemoryError as error:
-        return str(error)
-    return ""
 
 
 def _known_names(wanted: str, names: tuple[str, ...]) -> str:

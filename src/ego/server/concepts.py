@@ -13,11 +13,11 @@ from starlette.responses import Response
 from ego.concept import Concept, clean_name, name_key
 from ego.errors import InputError, UnknownConceptError
 from ego.explain import heatmap
+from ego.library.contract import Library
 from ego.memory import ConceptMemory
 from ego.memory_file import load
 from ego.server.calling import CurrentOwner, CurrentService
 from ego.server.service import Service
-from ego.store import ConceptStore
 
 router = APIRouter(prefix="/v1/concepts", tags=["Concepts"])
 CLIP_VIEWS = 3  # frames of a clip that become views of a concept
@@ -51,7 +51,7 @@ def concept_id(name: str) -> str:
     return "c-" + hashlib.sha256(name_key(name).encode()).hexdigest()[:16]
 
 
-def find(store: ConceptStore, concept: str) -> ConceptMemory:
+def find(store: Library, concept: str) -> ConceptMemory:
     """Find a concept by its id or its name.
 
     Raises:

@@ -10,6 +10,7 @@ from ego.backbones.base import Backbone
 from ego.concept import Concept
 from ego.config import EgoConfig
 from ego.footage import QueryImage
+from ego.library.contract import Library
 from ego.library.owners import KEPT_OPEN, Owners
 from ego.memory import ConceptMemory
 from ego.personalizer import Ego
@@ -134,7 +135,7 @@ class Service:
 
         return await self._do(owner, work)
 
-    def library(self, owner: str) -> ConceptStore:
+    def library(self, owner: str) -> Library:
         """Give an owner's concepts to look after."""
         return self.of(owner).store
 
@@ -171,7 +172,7 @@ class Service:
                 f"no answer within {self.settings.timeout:g} s; try again later, or ask for less"
             ) from error
 
-    def _require_room(self, store: ConceptStore) -> None:
+    def _require_room(self, store: Library) -> None:
         if len(store.names()) >= self.settings.concepts:
             raise TooLargeError(f"there are {self.settings.concepts} concepts already, the most one owner may have")
 
