@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN = $(VENV)/bin
 PYTEST_ARGS ?=
 
-.PHONY: demo test test-distributed lint docs pictures site clean test-families
+.PHONY: demo test test-distributed lint docs pictures site hostile fuzz-media clean test-families
 
 demo: $(VENV)/.ready  ## introduce three concepts, recognize, ask, caption; writes ./demo-output
 	$(BIN)/ego demo
@@ -31,6 +31,12 @@ pictures: $(VENV)/.ready  ## draw the demo pictures anew (needs the font Noto Co
 
 site: $(VENV)/.ready  ## build the documentation as a site into build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+hostile: $(VENV)/.ready  ## a table of inputs made to hurt, with peak memory and seconds (some minutes)
+	$(BIN)/python benchmarks/hostile.py
+
+fuzz-media: $(VENV)/.ready  ## 50,000 damaged images and 5,000 damaged videos
+	$(BIN)/python benchmarks/fuzz_media.py
 
 clean:
 	rm -rf $(VENV) demo-output build dist

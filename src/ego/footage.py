@@ -6,7 +6,6 @@ Which of them a file is, its content says, never its suffix.
 from collections.abc import Sequence
 from typing import TypeAlias
 
-import av
 from PIL import Image
 
 from ego import limits
@@ -18,7 +17,7 @@ from ego.media.picture import Frame, LoadedImage
 from ego.media.reading import read_image, read_opened
 from ego.media.source import TimedStream, label_of, opened
 from ego.media.unreadable import explained
-from ego.video.opening import opened_pictures
+from ego.video.opening import UNREADABLE, opened_pictures
 from ego.video.reading import frames_of_stream, require_count
 
 QueryImage: TypeAlias = ImageSource | Sequence[ImageSource]
@@ -89,5 +88,5 @@ def _holds_pictures(stream: TimedStream, label: str) -> bool:
     try:
         with opened_pictures(stream, label):
             return True
-    except (av.FFmpegError, OSError):
+    except UNREADABLE:
         return False

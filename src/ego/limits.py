@@ -14,16 +14,16 @@ MEMORY_HEADER_BYTES = 2**24  # JSON; parsed, it takes some twenty times as much
 JSON_BYTES = 50_000_000  # of `[],` over and over it takes twenty times as much; COCO's 5,000 photos have 20 MB
 
 # -- images
-IMAGE_SECONDS = 30.0  # readers that go byte by byte through nonsense are stopped at their next byte
+IMAGE_SECONDS = 45.0  # readers that go byte by byte through nonsense are stopped at their next byte
 PIXELS = 110_000_000  # 12000x9000: decoded it takes 440 MB, and is made smaller at once
 PIXELS_OF = {  # formats that are dearer, or cheaper, than four bytes a pixel
     "JPEG": 204_000_000,  # 16320x12240 phones: made smaller while it is decoded
     "MPO": 204_000_000,
-    "JPEG2000": 50_000_000,  # four bytes for each channel of a pixel, twice; larger ones by a lower resolution level
     "WEBP": 64_000_000,  # its reader holds four copies
     "AVIF": 64_000_000,  # three copies, and the decoder's own
     "QOI": 16_000_000,  # read in Python, a microsecond a pixel
 }
+JPEG2000_PIXELS = 24_000_000  # four bytes for each channel, twice; larger ones are read at a lower resolution
 KEPT_PIXELS = 2**24  # of a picture in memory; no supported model takes in more than 16,777,216
 SMALLEST_SIDE = 8  # pixels; less than one patch of any vision tower
 LONGEST_ASPECT = 100  # long side over short side

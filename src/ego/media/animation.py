@@ -17,6 +17,7 @@ from ego.media.reducing import converted, kept_size
 _MOVING = {"GIF", "WEBP", "PNG", "AVIF"}  # several pages of a TIFF or several views of an MPO are no motion
 _UNSAID = 0.1  # seconds a frame is shown that says nothing, or next to nothing, as browsers have it
 _NEXT_TO_NOTHING = 0.011
+_TOLERANCE = 1e-6  # seconds; sums of floats
 
 
 def is_animation(image: ImageFile) -> bool:
@@ -65,7 +66,7 @@ def _seconds_shown(image: ImageFile) -> float:
 def _chosen(begins: Sequence[float], count: int) -> list[int]:
     """Number the frames that are shown at the middles of equal stretches, each once."""
     moments = ((2 * stretch + 1) * begins[-1] / (2 * count) for stretch in range(count))
-    return sorted({min(bisect_right(begins, moment) - 1, len(begins) - 2) for moment in moments})
+    return sorted({min(bisect_right(begins, moment + _TOLERANCE) - 1, len(begins) - 2) for moment in moments})
 
 
 def _pictures(image: ImageFile, numbers: Sequence[int], most_pixels: int) -> Iterator[Image.Image]:

@@ -11,7 +11,7 @@ from PIL.ImageFile import ImageFile
 
 from ego import limits
 from ego.errors import ImageError
-from ego.media.jpeg_scans import require_few_scans
+from ego.media.jpeg_scans import count_scans, require_few_scans
 from ego.media.source import TimedStream
 
 # Chosen by hand: readers that start other programs (EPS) or decode no picture stay out.
@@ -39,6 +39,8 @@ def identify(stream: TimedStream, label: str, formats: Sequence[str] = FORMATS) 
         if name == "AVIF" and b"avi" not in prefix:  # a container's brand that HEIF has, too
             continue
         _require_length(length, name, label)
+        if name == "JPEG":  # before its reader goes byte by byte
+            count_scans(stream, label)
         try:
             stream.seek(0)
             return factory(cast(BinaryIO, stream), "")

@@ -16,24 +16,32 @@ def require_few_scans(stream: TimedStream, size: tuple[int, int], label: str) ->
     """Check that a JPEG can be decoded in a few passes.
 
     Raises:
-        ImageError: If it has too many scans, or so much between its segments that it is no JPEG.
+        ImageError: If it has too many scans.
     """
-    stream.seek(0)
     most = min(limits.SCANS, limits.SCAN_PIXELS // (size[0] * size[1]))
-    if _count(stream.read(limits.HELD_IMAGE_BYTES), label) > most:
+    if count_scans(stream, label) > most:
         raise ImageError(
             f"{label} cannot be read as an image: it has more than {most} scans, which would take minutes; save it "
             "again as an ordinary JPEG"
         )
 
 
-def _count(data: bytes, label: str) -> int:
-    """Walk over the segments up to the end of the first image; of a number above the limit it may stop."""
+def count_scans(stream: TimedStream, label: str) -> int:
+    """Walk over the segments up to the end of the first image; above the limit, one more than it is said.
+
+    Raises:
+        ImageError: If there is so much between the segments, or so many of them, that it is no JPEG.
+    """
+    stream.seek(0)
+    data = stream.read(limits.HELD_IMAGE_BYTES)
     scans, position, segments = 0, 2, 0
-    while scans <= limits.SCANS and (marker := _MARKER.search(data, position)):
-        segments += 1
-        if (marker.start() - position > limits.JUNK_BYTES and not scans) or segments > _MOST_SEGMENTS:
+    while scans <= limits.SCANS and position < len(data):
+        marker, segments = _MARKER.search(data, position), segments + 1
+        reach = len(data) if marker is None else marker.start()
+        if (reach - position > limits.JUNK_BYTES and not scans) or segments > _MOST_SEGMENTS:
             raise ImageError(f"{label} cannot be read as an image (it is mostly not JPEG); export it again")
+        if marker is None:
+            break
         kind, position = data[marker.start() + 1], marker.end()
         if kind == _END_OF_IMAGE:
             break

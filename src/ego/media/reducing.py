@@ -16,21 +16,19 @@ _OUTPUT_ROWS = 256  # of the small picture, made at a time
 _MARGIN = 2  # rows of the small picture that the filter looks beyond a band
 
 
-def kept_size(size: tuple[int, int], most: int = limits.KEPT_PIXELS) -> tuple[int, int]:
-    """Scale a size down, where it has to be, so that it holds at most `most` pixels."""
+def kept_size(size: tuple[int, int], most: int | None = None) -> tuple[int, int]:
+    """Scale a size down, where it has to be, so that it holds at most `most` (`limits.KEPT_PIXELS`) pixels."""
     width, height = size
-    share = min(1.0, math.sqrt(most / (width * height)))
+    share = min(1.0, math.sqrt((most or limits.KEPT_PIXELS) / (width * height)))
     return (width, height) if share == 1.0 else (max(1, int(width * share)), max(1, int(height * share)))
 
 
 def decode_smaller(image: Image.Image) -> None:
     """Ask a reader for a lower resolution that is still at least what is kept, if it has one."""
-    target = kept_size(image.size)
-    if target == image.size or not isinstance(image, ImageFile):
-        return
     if isinstance(image, Jpeg2KImagePlugin.Jpeg2KImageFile):
-        image.reduce = max(0, int(math.log2(min(size / kept for size, kept in zip(image.size, target, strict=True)))))
-    else:
+        excess = image.size[0] * image.size[1] / limits.JPEG2000_PIXELS
+        image.reduce = max(0, math.ceil(math.log(excess, 4)))
+    elif isinstance(image, ImageFile) and (target := kept_size(image.size)) != image.size:
         image.draft(image.mode, target)
 
 

@@ -22,6 +22,10 @@ _OPTIONS = {
     "max_streams": "100",
     "max_pixels": str(limits.FRAME_PIXELS),
 }
+UNREADABLE = (
+    *(av.FFmpegError, OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError),
+    *(AssertionError, MemoryError),
+)  # what PyAV raises on damaged data; it promises nothing narrower
 _MANY_PIXELS = 9_000_000  # from here on every further thread costs hundreds of megabytes
 
 
@@ -30,7 +34,7 @@ def explained(label: str) -> Iterator[None]:
     """Turn what FFmpeg says into a VideoError."""
     try:
         yield
-    except (av.FFmpegError, OSError, ValueError, LookupError, ArithmeticError, RuntimeError, MemoryError) as error:
+    except UNREADABLE as error:
         said = str(error) or type(error).__name__
         raise VideoError(f"{label} cannot be read as a video ({said}); convert it to MP4 (H.264)") from error
 
@@ -45,7 +49,7 @@ def opened_pictures(
         VideoError: If there is none, or its frames are too large or too small.
     """
     stream.seek(0)
-    with av.open(stream, options=_OPTIONS) as container:
+    with av.open(stream, options=_OPTIONS, metadata_errors="replace") as container:
         streams = [one for one in container.streams.video if not _is_cover(one)]
         if not streams:
             raise VideoError(f"{label} has no moving pictures (it holds: {_kinds(container)}); give a video")

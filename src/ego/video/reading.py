@@ -1,5 +1,6 @@
 """One video -> Frames: those shown at the middles of equal stretches of its time."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -58,7 +59,10 @@ def frames_of_stream(stream: TimedStream, label: str, count: int) -> tuple[Frame
         if done.end is not None:
             done = _walk(stream, label, count, length=done.end)
     if not done.frames:
-        raise VideoError(f"{label} has no frame that can be decoded; export the video again")
+        raise VideoError(
+            f"{label} has no frame that can be decoded (of more than {limits.FRAME_PIXELS:,} pixels none is); export "
+            "the video again"
+        )
     return tuple(Frame(picture, seconds) for seconds, picture in done.frames.items())
 
 
@@ -98,9 +102,10 @@ def _walk(stream: TimedStream, label: str, count: int, length: float | None = No
     most = min(limits.FRAME_KEPT_PIXELS, limits.FRAMES_PIXELS // count)
     with opened_pictures(stream, label) as (container, pictures):
         whole = length_of(container, pictures) if length is None else length
-        reader = MomentReader(container, pictures, patience=limits.VIDEO_SECONDS / 2 / count)
-        for moment in moments(whole, count):
-            frame = reader.at(moment)
+        reader = MomentReader(container, pictures)
+        late = time.monotonic() + limits.VIDEO_SECONDS / 2
+        for left, moment in zip(range(count, 0, -1), moments(whole, count), strict=True):
+            frame = reader.at(moment, patience=(late - time.monotonic()) / left)
             if frame is None:
                 break
             seconds = round(reader.seconds(frame), 6)

@@ -22,13 +22,10 @@ class MomentReader:
     Args:
         container: An open container.
         stream: Its moving pictures.
-        patience: Seconds of work that a moment may take before the nearest frame at hand is taken.
     """
 
-    def __init__(
-        self, container: "av.container.InputContainer", stream: "av.video.VideoStream", patience: float
-    ) -> None:
-        self._container, self._stream, self._patience = container, stream, patience
+    def __init__(self, container: "av.container.InputContainer", stream: "av.video.VideoStream") -> None:
+        self._container, self._stream = container, stream
         self._tick = stream.time_base or Fraction(1, 1000)
         self.start = float((stream.start_time or 0) * self._tick)
         self._target = self.start
@@ -38,13 +35,14 @@ class MomentReader:
         self._frames = self._decode()
         self._begun = self.ended = False
 
-    def at(self, seconds: float) -> "av.VideoFrame | None":
+    def at(self, seconds: float, patience: float) -> "av.VideoFrame | None":
         """Give the frame that is shown `seconds` after the start; the nearest one where that one is damaged.
 
-        None: there is no frame that can be decoded, there or after.
+        After `patience` seconds of work the frame at hand is taken. None: there is no frame that can be decoded, there
+        or after.
         """
         self._target = self.start + seconds
-        gives_up = time.monotonic() + self._patience
+        gives_up = time.monotonic() + patience
         if self._is_far():
             self._seek(gives_up)
         while not self._passed() and self._advance():
