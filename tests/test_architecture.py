@@ -16,7 +16,7 @@ FLOORS = (
     ("errors", "shapes", "limits"),
     (
         *("concept", "config", "visual_tokens", "memory", "prompt", "keywords", "attention", "layers", "memory_size"),
-        *("selection", "similarity_filter", "least_used", "compact_rows", "memory_story", "heat_picture"),
+        *("selection", "similarity_filter", "least_used", "best_views", "compact_rows", "memory_story", "heat_picture"),
     ),
     (
         "backbones.base",

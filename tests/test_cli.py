@@ -298,8 +298,9 @@ def test_the_photo_of_a_memory_is_found_by_its_pixels(knows_bo: Run, tmp_path: P
     ("photo", "out", "complaint"),
     [
         ("scene-01.jpg", "heat.png", "none of the photos"),
-        ("bo-1.jpg", "heat.nothing", "cannot be written"),
-        ("bo-1.jpg", "no/such/folder/heat.png", "cannot be written"),
+        ("bo-1.jpg", "heat.nothing", "not named like a picture"),
+        ("bo-1.jpg", "heat.fits", "not named like a picture"),
+        ("bo-1.jpg", "no/such/folder/heat.png", "no folder"),
     ],
 )
 def test_a_heat_map_that_cannot_be_drawn(knows_bo: Run, tmp_path: Path, photo: str, out: str, complaint: str) -> None:
@@ -338,10 +339,30 @@ def test_demo_with_own_photos(ego: Run, tmp_path: Path) -> None:
 def test_demo_of_the_package_counts_right_and_wrong(ego: Run, tmp_path: Path) -> None:
     done = ego("demo", "--out", tmp_path / "out")
     assert done.code == 0
-    for step in range(1, 6):
+    for step in range(1, 7):
         assert f"Step {step}" in done.out
     assert "judged against the truth" in done.out
     assert len(list((tmp_path / "out").glob("heatmap-*.png"))) == 3
+
+
+def test_demo_with_a_folder_per_thing(ego: Run, tmp_path: Path) -> None:
+    for thing, files in {
+        "Rex": ("bo-1.jpg", "bo-2.jpg", "scene-01.jpg"),
+        "Pot": ("scene-05.jpg", "scene-06.jpg"),
+    }.items():
+        (tmp_path / "mine" / thing).mkdir(parents=True)
+        for file in files:
+            shutil.copy(PICTURES / file, tmp_path / "mine" / thing)
+    done = ego("demo", "--photos", tmp_path / "mine", "--out", tmp_path / "out", "--json")
+    assert done.code == 0, done.err
+    assert [(one["concept"], one["expected"], one["likely"]) for one in done.document["seen"]] == [
+        *(("Pot", True, False), ("Rex", False, True)),
+        *(("Pot", False, True), ("Rex", True, False)) * 2,
+    ]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        *("contact-sheet.png", "heatmap-1.png", "heatmap-2.png"),
+    }
+    assert ego("demo", "--photos", tmp_path / "mine", "--concept", "Rex").code == 2
 
 
 @pytest.mark.parametrize("arguments", [["--photo", "a.jpg"], ["--concept", "Rex"], ["--test", "a.jpg"]])
@@ -422,7 +443,11 @@ def test_a_box_is_four_numbers() -> None:
 
 def test_ctrl_c_in_the_middle_of_an_introduction_leaves_the_library_unharmed(knows_bo: Run, tmp_path: Path) -> None:
     before = {path.name: path.read_bytes() for path in (tmp_path / "data" / "ego" / "library").glob("*.ego")}
-    photos = [str(PICTURES / "bo-2.jpg")] * 200  # long enough to be interrupted on any machine
+    photos = [str(tmp_path / f"{number}.png") for number in range(200)]  # long enough to be interrupted anywhere
+    with Image.open(PICTURES / "bo-2.jpg") as bo:
+        for number, photo in enumerate(photos):
+            bo.putpixel((0, 0), (number, 0, 0))
+            bo.save(photo)
     with on_a_terminal("introduce", "Rex", *photos, "--keywords", WORDS) as (process, screen):
         wait_for(screen, "introducing Rex")
         time.sleep(0.5)  # well inside the work, long before 200 photos are done

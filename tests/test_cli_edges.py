@@ -316,3 +316,47 @@ def test_a_damaged_memory_is_removed_by_its_name_in_the_list(knows_bo: Run, tmp_
     done = knows_bo("concepts", "remove", "broken.ego", "Bo", "bo", "--json")
     assert done.document == {"removed": ["broken.ego", "Bo"]}
     assert list(library.glob("*.ego")) == []
+
+
+# -- introducing and explaining
+
+
+def test_the_same_photo_twice_is_noticed(knows_bo: Run, tmp_path: Path) -> None:  # noqa: F811
+    copy = tmp_path / "copy.png"
+    Image.open(PICTURES / "bo-1.jpg").save(copy)
+    again = knows_bo("introduce", "Bo", copy, "--add-view", "--keywords", "dog")
+    assert (again.code, "remembered from these pictures already" in again.err) == (2, True)
+    both = knows_bo("introduce", "Rex", PICTURES / "bo-1.jpg", copy, "--keywords", "dog", "--json")
+    assert (both.code, len(both.document["views"])) == (0, 1)
+
+
+def test_many_photos_say_what_they_cost_and_the_best_can_be_kept(
+    ego: Run,  # noqa: F811
+    settings_folder: Path,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (settings_folder / "config.toml").write_text("[method]\ncontext_budget = 100\n")
+    photos = [PICTURES / name for name in ("bo-1.jpg", "bo-2.jpg", "scene-01.jpg", "scene-02.jpg")]
+    all_of_them = ego("introduce", "Bo", *photos, "--keywords", "dog", "--json")
+    assert len(all_of_them.document["views"]) == 4
+    assert "tokens of every prompt" in all_of_them.err
+    assert "--best-views" in all_of_them.err
+    two = ego("introduce", "Rex", *photos, "--keywords", "dog", "--best-views", "2", "--json").document
+    assert two["tokens"] == sum(len(view["kept"]) for view in two["views"])
+    assert len(two["views"]) == 2
+    monkeypatch.setattr(Output, "can_ask", True)
+    assert ego("introduce", "Max", *photos, "--keywords", "dog", given="y\n").code == 0
+    monkeypatch.undo()
+
+
+def test_explain_tells_the_truth_and_overwrites_nothing(knows_bo: Run, tmp_path: Path) -> None:  # noqa: F811
+    out = tmp_path / "heat.png"
+    other = knows_bo("explain", "Bo", PICTURES / "scene-01.jpg", "--view", "0", "--out", out)
+    assert (other.code, "none of the photos" in other.err, out.exists()) == (2, True, False)
+    assert knows_bo("explain", "Bo", PICTURES / "bo-1.jpg", "--out", out).code == 0
+    before = out.read_bytes()
+    again = knows_bo("explain", "Bo", PICTURES / "bo-1.jpg", "--out", out)
+    assert (again.code, "exists already" in again.err, out.read_bytes() == before) == (2, True, True)
+    assert knows_bo("explain", "Bo", PICTURES / "bo-1.jpg", "--out", out, "--replace").code == 0
+    wrong = knows_bo("explain", "Bo", PICTURES / "bo-1.jpg", "--out", tmp_path / "b.png", "--view", "3")
+    assert (wrong.code, "view 0 of 'Bo'" in wrong.err) == (2, True)

@@ -2,14 +2,17 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from ego.demo.contact_sheet import COLUMNS, contact_sheet
-from ego.demo.outcome import Asked, Captioned, Outcome, Score, Seen, scores
+from ego.demo.contact_sheet import COLUMNS, contact_sheet, spoken
+from ego.demo.outcome import Asked, Captioned, Outcome, Score, Seen, Watched, scores
+from ego.demo.own_album import own_album
 from ego.demo.pictures import own_pictures, shipped_pictures
 from ego.errors import ConceptNameError, InputError
 from ego.media import read_image
+from ego.video import read_frames
 
 MOST_BYTES = 1_000_000
 
@@ -113,3 +116,105 @@ def test_the_contact_sheet_has_a_place_for_everything() -> None:
         abs(a - b) for a, b in zip(drawn.resize((1, 1)).tobytes(), reference.resize((1, 1)).tobytes(), strict=True)
     ]
     assert max(difference) <= 6
+
+
+# -- the clip
+
+
+def test_the_clip_is_what_the_manifest_says() -> None:
+    pictures = shipped_pictures()
+    [clip] = pictures.clips
+    assert clip.file in {path.name for path in pictures.folder.glob("*.mp4")}
+    frames = read_frames(pictures.folder / clip.file, 8)
+    [(begin, end)] = clip.present.values()
+    yellow = {frame.seconds: _yellow(frame.picture) for frame in frames}
+    assert {begin <= second < end for second in yellow} == {True, False}
+    for second, share in yellow.items():
+        assert (share > 0.04) == (begin <= second < end)
+
+
+def _yellow(picture: Image.Image) -> float:
+    """The share of the picture in Bo's colour."""
+    pixels = np.asarray(picture.convert("RGB"), dtype=int)
+    red, green, blue = pixels[..., 0], pixels[..., 1], pixels[..., 2]
+    return float(((red > 220) & (green > 150) & (green < 215) & (blue < 80)).mean())
+
+
+@pytest.mark.parametrize(
+    ("expected", "found", "seen_at", "right"),
+    [
+        ((3.0, 7.0), True, (3.5, 6.5), True),
+        ((3.0, 7.0), True, (2.5, 3.5), False),
+        ((3.0, 7.0), False, (), False),
+        (None, False, (), True),
+        (None, True, (1.0,), False),
+    ],
+)
+def test_a_clip_is_right_if_the_seconds_are(
+    expected: tuple[float, float] | None, found: bool, seen_at: tuple[float, ...], right: bool
+) -> None:
+    assert Watched("clip.mp4", "Bo", expected, found, 0.9, seen_at).right is right
+
+
+def test_seconds_are_spoken_from_first_to_last() -> None:
+    assert [spoken(seconds) for seconds in ((3.5,), (3.5, 4.5, 6.5))] == ["3.5 s", "3.5 to 6.5 s"]
+
+
+# -- a folder per thing
+
+
+def photo(path: Path, colour: str = "red", size: tuple[int, int] = (40, 20)) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).save(path)
+
+
+def test_one_photo_of_each_thing_introduces_it_and_the_others_are_asked(tmp_path: Path) -> None:
+    for number in range(12):
+        photo(tmp_path / f"my_dog/{number}.png")
+    for name in ("cup/a.jpg", "cup/b.JPG", "lonely/1.jpg", "@eaDir/x/1.jpg", "@eaDir/x/2.jpg", ".hidden/1.jpg"):
+        photo(tmp_path / name)
+    (tmp_path / "cup/c.jpg").write_bytes(b"no picture")
+    (tmp_path / "cup/notes.txt").touch()
+    (tmp_path / "empty").mkdir()
+    pictures = own_album(tmp_path)
+    assert [(concept.name, Path(concept.references[0]).name) for concept in pictures.concepts] == [
+        ("cup", "a.jpg"),
+        ("my dog", "0.png"),
+    ]
+    asked = [(Path(scene.file).name, scene.present, scene.complete) for scene in pictures.scenes]
+    assert asked[0] == ("b.JPG", ("cup",), False)
+    assert [name for name, present, _ in asked if present == ("my dog",)] == ["2.png", "5.png", "7.png", "10.png"]
+    said = " ".join(pictures.notes)
+    assert "c.jpg" in said
+    assert "lonely: only one photo" in said
+
+
+def test_a_folder_without_things_is_refused(tmp_path: Path) -> None:
+    photo(tmp_path / "a.jpg")
+    for folder in (tmp_path, tmp_path / "nowhere", tmp_path / "a.jpg"):
+        with pytest.raises(InputError, match="one folder per thing"):
+            own_album(folder)
+
+
+def test_what_is_only_likely_is_counted_apart() -> None:
+    seen = (
+        Seen("b.jpg", "cup", expected=True, found=True, probability=0.9),
+        Seen("b.jpg", "dog", expected=False, found=True, probability=0.8, likely=True),
+    )
+    captioned = (Captioned("b.jpg", "cup and dog", ("cup",), ("cup", "dog"), complete=False),)
+    assert scores(Outcome(seen=seen, asked=(), captioned=captioned)) == (
+        Score("concept is there: says yes", right=1, wrong=0),
+        Score("photo of another thing: says no (unless it shows both)", right=0, wrong=1),
+        Score("caption says its name only (unless it shows both)", right=0, wrong=1),
+    )
+
+
+def test_photos_of_any_shape_stand_in_the_middle_of_their_place(tmp_path: Path) -> None:
+    for name in ("cup/a.jpg", "cup/b.jpg"):
+        photo(tmp_path / name, "blue", (400, 100))
+    pictures = own_album(tmp_path)
+    caption = Captioned(pictures.scenes[0].file, "The cup.", ("cup",), ("cup",), complete=False)
+    sheet = contact_sheet(pictures, Outcome(seen=(), asked=(), captioned=(caption,)))
+    red, green, blue = sheet.getpixel((10 + 120, 10 + 120))
+    assert blue > 200 > red + green
+    assert sheet.getpixel((10 + 120, 10 + 20)) == (238, 238, 238)

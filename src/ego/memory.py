@@ -76,6 +76,15 @@ class ConceptMemory:
         rest = self.views[:view] + self.views[view + 1 :]
         return replace(self, tokens=self.tokens.select((owner != view).nonzero()[:, 0]), views=rest)
 
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Which pictures it rests on, each by its pixels."""
+        return tuple(view.image for view in self.views)
+
+    def with_views(self, views: tuple[ViewRecord, ...], tokens: VisualTokens) -> "ConceptMemory":
+        """Put other views, and their tokens, in the place of the present ones."""
+        return replace(self, tokens=tokens, views=views)
+
     def require(self, fingerprint: Fingerprint) -> None:
         """Refuse a model that cannot read these rows.
 

@@ -111,9 +111,9 @@ class Ego:
         self.store.add(self.build(concept), replace=replace, stored_type=self.config.stored_type)
         return self.store.get(concept.name)
 
-    def build(self, concept: Concept) -> ConceptMemory:
-        """Build the memory of a concept without storing it."""
-        references = read_references(concept, self.config.introduction_frames)
+    def build(self, concept: Concept, *, known: Sequence[str] = ()) -> ConceptMemory:
+        """Build the memory of a concept without storing it; pictures with a digest in `known` are passed over."""
+        references = read_references(concept, self.config.introduction_frames, known)
         views = [introduce_view(self.backbone, reference, self.config, self.layers) for reference in references]
         return ConceptMemory(
             name=concept.name,
@@ -137,7 +137,7 @@ class Ego:
         """Add reference images to a remembered concept; keywords and regions as for `Concept`."""
         known = self.store.get(name)
         known.require(self.backbone.fingerprint)
-        more = self.build(Concept(known.name, images, keywords=keywords, regions=regions))
+        more = self.build(Concept(known.name, images, keywords=keywords, regions=regions), known=known.digests)
         self.store.add_view(known.name, more)
         return self.store.get(name)
 

@@ -1,8 +1,8 @@
 """Draw the demo pictures from an open colour font: `python training/demo_pictures/draw.py`.
 
 In: the tables of `scenes.py` and the font Noto Color Emoji (SIL Open Font License; what is drawn with it is free to
-use). Out: reference photos, scenes and `manifest.json` in `src/ego/demo/pictures`. The same font and the same Pillow
-give the same pictures.
+use). Out: reference photos, scenes, a clip and `manifest.json` in `src/ego/demo/pictures`. The same font and the same
+Pillow give the same pictures.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from random import Random
 
 import numpy as np
 from backgrounds import PLACES
+from clips import CLIPS, Clip, scenes_of, write_clip
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 from scenes import CATEGORIES, REFERENCES, SCENES, Placed, Scene, Subject
 
@@ -32,6 +33,7 @@ def main() -> None:
         "origin": ORIGIN,
         "concepts": [_draw_concept(name, photos, arguments) for name, photos in REFERENCES.items()],
         "scenes": [_draw_scene(number, scene, arguments) for number, scene in enumerate(SCENES, start=1)],
+        "clips": [_draw_clip(number, clip, arguments) for number, clip in enumerate(CLIPS, start=1)],
     }
     text = json.dumps(manifest, indent=2, ensure_ascii=False)
     (arguments.out / "manifest.json").write_text(f"{text}\n", encoding="utf-8")
@@ -115,6 +117,14 @@ def _draw_scene(number: int, scene: Scene, arguments: argparse.Namespace) -> dic
     questions = [{"question": question, "answer": answer} for question, answer in scene.questions]
     present = sorted(placed.subject.concept for placed in scene.placed if placed.subject.concept)
     return {"file": file, "note": scene.note, "present": present, "questions": questions}
+
+
+def _draw_clip(number: int, clip: Clip, arguments: argparse.Namespace) -> dict[str, object]:
+    """Draw a clip; its grain is that of one picture, as a camera that stands still would have it."""
+    file = f"clip-{number:02}.mp4"
+    write_clip(arguments.out / file, (compose(scene, arguments.font, seed=100) for scene in scenes_of(clip)), SIDE)
+    present = {name: list(seconds) for name, seconds in clip.present.items()}
+    return {"file": file, "note": clip.scene.note, "present": present}
 
 
 def _save(picture: Image.Image, path: Path) -> None:

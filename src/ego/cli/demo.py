@@ -10,6 +10,7 @@ from rich.table import Table
 from ego.cli.opening import open_backbone
 from ego.cli.options import DeviceOption, JsonOption, ModelOption
 from ego.cli.output import Output
+from ego.cli.paths import require_files
 from ego.cli.settings import resolve
 from ego.errors import InputError
 
@@ -35,6 +36,15 @@ def demo(
             metavar="FILE", help="A picture to look for it in; repeatable.", rich_help_panel=_OWN, show_default=False
         ),
     ] = None,
+    photos: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="A folder per thing: one photo of each introduces it, the others are asked about.",
+            rich_help_panel=_OWN,
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where heat-maps and the contact sheet go.")
     ] = Path("demo-output"),
@@ -47,8 +57,10 @@ def demo(
     from ego.demo.story import perform
     from ego.personalizer import Ego
 
-    pictures = _pictures(concept, photo or [], test or [])
     output, settings = Output(as_json=as_json), resolve(model, device=device)
+    pictures = _pictures(concept, photo or [], test or [], photos)
+    for note in pictures.notes:
+        output.note(note)
     personal = Ego(open_backbone(settings, output), config=settings.config())
     folder = _folder(out)
     try:
@@ -58,19 +70,27 @@ def demo(
     output.result(_document(outcome, out), *_summary(scores(outcome)))
 
 
-def _pictures(concept: str | None, photos: list[Path], tests: list[Path]) -> "DemoPictures":
+def _pictures(concept: str | None, photos: list[Path], tests: list[Path], folder: Path | None) -> "DemoPictures":
+    from ego.demo.own_album import own_album
     from ego.demo.pictures import own_pictures, shipped_pictures
 
+    if folder is not None:
+        if concept is not None or photos or tests:
+            raise InputError("--photos FOLDER is all it takes; leave out --concept, --photo and --test")
+        return own_album(folder)
     if concept is None and not photos and not tests:
         return shipped_pictures()
     if concept is None:
-        raise InputError("give --concept NAME with your photos")
+        raise InputError("give --concept NAME with your photos, or --photos FOLDER with a folder per thing")
+    require_files([*photos, *tests])
     return own_pictures(concept, photos, tests)
 
 
 def _folder(path: Path) -> Path:
+    from ego.atomic_file import make_folder
+
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
     except OSError as error:
         raise InputError(f"{path} cannot be made ({error.strerror}); choose another --out") from error
     return path

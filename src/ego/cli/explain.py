@@ -1,5 +1,6 @@
 """`ego explain`: draw which parts of a reference photo a memory rests on."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,14 +9,14 @@ import typer
 from ego.cli.opening import open_store
 from ego.cli.options import JsonOption, LibraryOption
 from ego.cli.output import Output
+from ego.cli.paths import require_new_file, written
 from ego.cli.settings import resolve
 from ego.errors import InputError
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from ego.memory import ConceptMemory
 
+_KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 _WORDLESS = {"region": "chosen by your region", "none": "chosen without words"}
 
 
@@ -29,9 +30,11 @@ def explain(
     ],
     *,
     view: Annotated[
-        int | None, typer.Option(min=0, help="Which reference it is, from 0.", show_default="found by its pixels")
+        int | None,
+        typer.Option(min=0, help="Which view of that photo, from 0, if there are several.", show_default="the first"),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Picture to write.")] = Path("heatmap.png"),
+    replace: Annotated[bool, typer.Option("--replace", help="Overwrite the picture.")] = False,
     library: LibraryOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -39,11 +42,14 @@ def explain(
     from ego.explain import heatmap
     from ego.media import read_image
 
-    output = Output(as_json=as_json)
+    output, kind = Output(as_json=as_json), _kind(out)
+    require_new_file(out, replace=replace, option="--out")
     memory = open_store(resolve(library=library)).get(name)
     image = read_image(reference)
-    number = _view_with(memory, image.digest, reference) if view is None else view
-    _save(heatmap(memory, image.picture, view=number), out)
+    number = _view_of(memory, image.digest, reference, view)
+    drawn = BytesIO()
+    heatmap(memory, image.picture, view=number).save(drawn, kind)
+    written(out, drawn.getvalue())
     record = memory.views[number]
     document = {"name": memory.name, "view": number, "heatmap": str(out), "kept": len(record.kept)}
     wordless = _WORDLESS.get(record.description_by, "")
@@ -51,15 +57,20 @@ def explain(
     output.result(document, f"wrote {out}: {len(record.kept)} of {record.candidates} tokens kept", said)
 
 
-def _view_with(memory: "ConceptMemory", digest: str, reference: Path) -> int:
-    digests = [record.image for record in memory.views]
-    if digest not in digests:
-        raise InputError(f"{reference} is none of the photos that {memory.name!r} was introduced with; give --view")
-    return digests.index(digest)
+def _view_of(memory: "ConceptMemory", digest: str, reference: Path, wanted: int | None) -> int:
+    """Find the view of a photo by its pixels: a heat-map over another picture would be no truth about it."""
+    views = [number for number, record in enumerate(memory.views) if record.image == digest]
+    if not views:
+        raise InputError(
+            f"{reference} is none of the photos that {memory.name!r} was introduced with; give one of them, as it was: "
+            "copies that were scaled or saved anew have other pixels"
+        )
+    if wanted is not None and wanted not in views:
+        raise InputError(f"{reference} is view {views[0]} of {memory.name!r}, not view {wanted}; leave out --view")
+    return views[0] if wanted is None else wanted
 
 
-def _save(picture: "Image.Image", path: Path) -> None:
-    try:
-        picture.save(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be written ({error}); choose another --out such as heatmap.png") from error
+def _kind(path: Path) -> str:
+    if path.suffix.lower() not in _KINDS:
+        raise InputError(f"{path} is not named like a picture; choose --out such as heatmap.png or heatmap.jpg")
+    return _KINDS[path.suffix.lower()]

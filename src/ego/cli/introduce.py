@@ -26,9 +26,11 @@ from ego.errors import InputError
 
 if TYPE_CHECKING:
     from ego.concept import Concept, Region
+    from ego.config import EgoConfig
     from ego.memory import ConceptMemory, ViewRecord
     from ego.memory_header import MemoryHeader
 
+LARGE_SHARE = 0.25  # of context_budget; a memory beyond it is worth a word
 _SUBJECT = "Where the subject is"
 
 
@@ -94,6 +96,12 @@ def introduce(
     ray: RayOption = False,
     ray_address: RayAddressOption = None,
     workers: WorkersOption = None,
+    keep_views: Annotated[
+        int | None,
+        typer.Option(
+            "--best-views", min=1, help="Of many photos, keep the views that differ most.", show_default="all"
+        ),
+    ] = None,
     model: ModelOption = None,
     library: LibraryOption = None,
     device: DeviceOption = None,
@@ -115,13 +123,14 @@ def introduce(
 
     if replace and add_view:
         raise InputError("--replace and --add-view contradict each other; give one of them")
-    if add_view and (category or notes or thumbnail):
-        raise InputError("--add-view changes neither category nor notes nor thumbnail; leave them out")
+    if add_view and (category or notes or thumbnail or keep_views):
+        raise InputError("--add-view changes neither category nor notes nor thumbnail nor --best-views; leave them out")
     output = Output(as_json=as_json)
     regions = _regions(box or (), mask or (), mask_space)
     require_files(images)
     concept = Concept(name, images, category=category, notes=notes, keywords=keywords, regions=regions)
-    memory = _remember(concept, resolve(model, library, device), output, replace, add_view, thumbnail)
+    settings = resolve(model, library, device)
+    memory = _remember(concept, settings, output, replace, add_view, thumbnail, keep_views)
     output.result(describe_memory(memory), *_for_people(memory))
 
 
@@ -148,7 +157,13 @@ def _describe_view(view: "ViewRecord") -> dict[str, Any]:
 
 
 def _remember(
-    concept: "Concept", settings: Settings, output: Output, replace: bool, add_view: bool, thumbnail: bool
+    concept: "Concept",
+    settings: Settings,
+    output: Output,
+    replace: bool,
+    add_view: bool,
+    thumbnail: bool,
+    keep_views: int | None,
 ) -> "ConceptMemory":
     if not (replace or add_view):
         open_store(settings, may_be_new=True).require_free(concept.name)  # before minutes are spent on a large model
@@ -156,7 +171,33 @@ def _remember(
     with output.working(f"introducing {concept.name}: {len(concept.images)} reference image(s)"):
         if add_view:
             return personal.add_view(concept.name, concept.images, keywords=concept.keywords, regions=concept.regions)
-        return personal.introduce(concept, replace=replace)
+        memory = personal.build(concept)
+    memory = _affordable(memory, personal.config, output, keep_views)
+    personal.store.add(memory, replace=replace, stored_type=personal.config.stored_type)
+    return personal.store.get(memory.name)
+
+
+def _affordable(
+    memory: "ConceptMemory", config: "EgoConfig", output: Output, keep_views: int | None
+) -> "ConceptMemory":
+    """Say what a large memory costs in every prompt, and keep the best views if that is wanted."""
+    from ego.best_views import best_views
+
+    if keep_views is not None:
+        return best_views(memory, keep_views)
+    tokens, views = len(memory.tokens), len(memory.views)
+    most = int(LARGE_SHARE * config.context_budget)
+    if tokens <= most or views == 1:
+        return memory
+    enough = max(1, views * most // tokens)
+    output.note(
+        f"{memory.name} takes {tokens} tokens of every prompt, of {config.context_budget} for all concepts together "
+        f"(context_budget): the others have less room, and are told apart less well; --best-views {enough} keeps the "
+        f"{enough} of {views} views that differ most"
+    )
+    if output.can_ask and output.confirmed(f"Keep the {enough} best views only?"):
+        return best_views(memory, enough)
+    return memory
 
 
 def _for_people(memory: "ConceptMemory") -> list[str]:

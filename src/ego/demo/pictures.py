@@ -37,22 +37,49 @@ class DemoScene(_Value):
         file: Path relative to the folder.
         note: What a reader should know about it.
         present: Names of the concepts in it; None when nobody said (the user's own photos).
+        complete: Whether these are all; if not, the others are only likely to be absent.
         questions: Questions about it.
     """
 
     file: str
     note: str
     present: tuple[str, ...] | None
-    questions: tuple[DemoQuestion, ...]
+    complete: bool = True
+    questions: tuple[DemoQuestion, ...] = ()
+
+
+class DemoClip(_Value):
+    """A clip to look at.
+
+    Attributes:
+        file: Path relative to the folder.
+        note: What a reader should know about it.
+        present: For each concept in it, from which second to which.
+    """
+
+    file: str
+    note: str
+    present: dict[str, tuple[float, float]]
 
 
 class DemoPictures(_Value):
-    """All of it, in one folder."""
+    """All of it, in one folder.
+
+    Attributes:
+        origin: Where it comes from.
+        concepts: What is introduced.
+        scenes: Pictures to look at.
+        clips: Clips to look at.
+        folder: What all paths are relative to.
+        notes: What was left out.
+    """
 
     origin: str
     concepts: tuple[DemoConcept, ...]
     scenes: tuple[DemoScene, ...]
+    clips: tuple[DemoClip, ...] = ()
     folder: Path
+    notes: tuple[str, ...] = ()
 
 
 def shipped_pictures() -> DemoPictures:
@@ -71,5 +98,5 @@ def own_pictures(name: str, photos: Sequence[Path], tests: Sequence[Path]) -> De
     if not photos or not tests:
         raise InputError("give at least one --photo of the concept and one --test picture to look for it")
     concept = DemoConcept(name=clean_name(name), category="", references=tuple(str(path.resolve()) for path in photos))
-    scenes = tuple(DemoScene(file=str(path.resolve()), note=path.name, present=None, questions=()) for path in tests)
+    scenes = tuple(DemoScene(file=str(path.resolve()), note=path.name, present=None) for path in tests)
     return DemoPictures(origin="your photos", concepts=(concept,), scenes=scenes, folder=Path.cwd())

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
+from PIL import Image
+
 from ego.answer import mentions
+from ego.atomic_file import make_folder, write_file
 from ego.concept import Concept
-from ego.demo.contact_sheet import contact_sheet
-from ego.demo.outcome import Asked, Captioned, Outcome, Seen
+from ego.demo.contact_sheet import contact_sheet, spoken
+from ego.demo.outcome import Asked, Captioned, Outcome, Seen, Watched
 from ego.demo.pictures import DemoPictures, DemoScene
 from ego.explain import heatmap
 from ego.media import read_image
@@ -40,12 +44,16 @@ def perform(personal: Ego, pictures: DemoPictures, folder: Path, tell: Tell) -> 
         tell: Called with one line per step.
     """
     stage = _Stage(personal, pictures, tell, folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     memories = _introduce_all(stage)
     _draw_heatmaps(stage, memories)
-    outcome = Outcome(seen=_recognize_all(stage), asked=_ask_all(stage), captioned=_caption_all(stage))
-    sheet = contact_sheet(pictures, outcome)
-    sheet.save(folder / "contact-sheet.png")
+    outcome = Outcome(
+        seen=_recognize_all(stage),
+        watched=_watch_all(stage),
+        asked=_ask_all(stage),
+        captioned=_caption_all(stage),
+    )
+    _save(contact_sheet(pictures, outcome), folder / "contact-sheet.png")
     tell(f"Wrote {folder / 'contact-sheet.png'}: every scene with what was found in it.")
     return outcome
 
@@ -71,7 +79,7 @@ def _draw_heatmaps(stage: _Stage, memories: list[ConceptMemory]) -> None:
             stage.tell(f"  {memory.name}: this model's token geometry is unknown, so there is no heat-map.")
             continue
         path = stage.folder / f"heatmap-{number}.png"
-        heatmap(memory, read_image(stage.path(concept.references[0])).picture).save(path)
+        _save(heatmap(memory, read_image(stage.path(concept.references[0])).picture), path)
         stage.tell(f"  {memory.name}: {path}")
 
 
@@ -88,17 +96,40 @@ def _recognize_all(stage: _Stage) -> tuple[Seen, ...]:
 
 def _recognize(stage: _Stage, scene: DemoScene) -> list[Seen]:
     found = stage.personal.recognize(stage.path(scene.file)).values()
-    return [Seen(scene.file, one.name, _expected(scene, one.name), one.present, one.probability) for one in found]
+    return [
+        Seen(scene.file, one.name, expected, one.present, one.probability, likely=not (expected or scene.complete))
+        for one in found
+        for expected in [_expected(scene, one.name)]
+    ]
 
 
 def _expected(scene: DemoScene, name: str) -> bool | None:
     return None if scene.present is None else name in scene.present
 
 
+def _watch_all(stage: _Stage) -> tuple[Watched, ...]:
+    if stage.pictures.clips:
+        stage.tell("Step 4: watch. A clip is looked at frame by frame; the answer says at which seconds.")
+    watched: list[Watched] = []
+    for clip in stage.pictures.clips:
+        found = [
+            Watched(clip.file, one.name, clip.present.get(one.name), one.present, one.probability, one.seen_at)
+            for one in stage.personal.recognize(stage.path(clip.file)).values()
+        ]
+        names = ", ".join(
+            f"{one.concept} ({one.probability:.2f}) at {spoken(one.seen_at)}" for one in found if one.found
+        )
+        wrong = [one.concept for one in found if not one.right]
+        verdict = f" (wrong about {', '.join(wrong)})" if wrong else " (right)"
+        stage.tell(f"  {Path(clip.file).name}: {clip.note} -> {names or 'none'}{verdict}")
+        watched.extend(found)
+    return tuple(watched)
+
+
 def _ask_all(stage: _Stage) -> tuple[Asked, ...]:
     pairs = [(scene, question) for scene in stage.pictures.scenes for question in scene.questions]
     if pairs:
-        stage.tell("Step 4: ask. Questions may use the names.")
+        stage.tell("Step 5: ask. Questions may use the names.")
     asked = []
     for scene, question in pairs:
         text = stage.personal.ask(question.question, stage.path(scene.file)).text
@@ -110,17 +141,23 @@ def _ask_all(stage: _Stage) -> tuple[Asked, ...]:
 
 
 def _caption_all(stage: _Stage) -> tuple[Captioned, ...]:
-    stage.tell("Step 5: caption. Names appear where the concepts do.")
+    stage.tell("Step 6: caption. Names appear where the concepts do.")
     captioned = []
     for scene in stage.pictures.scenes:
         answer = stage.personal.caption(stage.path(scene.file))
-        captioned.append(Captioned(scene.file, answer.text, scene.present, answer.mentioned))
+        captioned.append(Captioned(scene.file, answer.text, scene.present, answer.mentioned, scene.complete))
         stage.tell(f"  {Path(scene.file).name}: {answer.text}")
     return tuple(captioned)
 
 
+def _save(picture: Image.Image, path: Path) -> None:
+    drawn = BytesIO()
+    picture.save(drawn, "PNG")
+    write_file(path, drawn.getvalue())
+
+
 def _verdict(found: list[Seen]) -> str:
-    wrong = [one.concept for one in found if one.right is False]
+    wrong = [one.concept for one in found if one.right is False and not one.likely]
     if wrong:
         return f" (wrong about {', '.join(wrong)})"
     return "" if any(one.right is None for one in found) else " (right)"
