@@ -17,9 +17,9 @@ from ego.bulk.run import BulkReport, Progress, run_bulk
 from ego.concept import Concept, Region
 from ego.config import EgoConfig
 from ego.errors import EgoError, UnknownConceptError
+from ego.library.contract import Library
 from ego.memory import ConceptMemory
 from ego.personalizer import Ego
-from ego.store import ConceptStore
 
 JOURNAL = ".bulk-introductions"  # in the library
 
@@ -50,7 +50,7 @@ def introduce_all(
     folder: Path,
     model: Model,
     workers: Workers,
-    store: ConceptStore,
+    store: Library,
     *,
     replaced: bool = False,
     batch: int = 8,
@@ -112,7 +112,7 @@ def _built(build: Callable[[Concept], ConceptMemory], payload: Any) -> ConceptMe
         return error
 
 
-def _remembered(store: ConceptStore, name: str) -> bool:
+def _remembered(store: Library, name: str) -> bool:
     try:
         store.get(name)
     except UnknownConceptError:

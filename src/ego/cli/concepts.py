@@ -12,6 +12,7 @@ from ego.cli.opening import NOTHING_KNOWN, list_library, open_store
 from ego.cli.options import JsonOption, LibraryOption
 from ego.cli.output import Output
 from ego.cli.settings import resolve
+from ego.errors import InputError
 
 if TYPE_CHECKING:
     from ego.memory_header import MemoryHeader
@@ -131,6 +132,42 @@ def import_concept(
     store = open_store(resolve(library=library), may_be_new=True)
     memory = store.get(store.import_file(file, name, replace=replace))
     Output(as_json=as_json).result(describe_memory(memory), f"{memory.name} is remembered.")
+
+
+@app.command()
+def pack(
+    target: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to make the catalogue.", show_default=False)],
+    *,
+    library: LibraryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy the library into a catalogue, one file for any number of concepts; use it like any library."""
+    from ego.library.catalogue import Catalogue
+
+    output, catalogue = Output(as_json=as_json), Catalogue(target)
+    with output.working("packing"):
+        count = catalogue.add_many(open_store(resolve(library=library)).load_all().memories)
+    output.result({"packed": count, "catalogue": str(target)}, f"{count} concepts are in the catalogue {target}.")
+
+
+@app.command()
+def unpack(
+    target: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to write the files.", show_default=False)],
+    *,
+    library: LibraryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write every concept of a catalogue to a file of its own; the folder is then a library."""
+    from ego.library.catalogue import Catalogue
+
+    chosen = resolve(library=library).library
+    store = open_store(resolve(library=library))
+    if not isinstance(store, Catalogue):
+        raise InputError(f"{chosen} is no catalogue: its concepts are files already; `ego concepts pack` makes one")
+    output = Output(as_json=as_json)
+    with output.working("unpacking"):
+        count = store.export_all(target)
+    output.result({"unpacked": count, "folder": str(target)}, f"{count} concepts are in {target}.")
 
 
 def _row(story: "MemoryHeader") -> tuple[str, ...]:

@@ -10,9 +10,9 @@ from ego.errors import StoreError
 
 if TYPE_CHECKING:
     from ego.backbones.base import Backbone
+    from ego.library.contract import Library
     from ego.memory_listing import Listing
     from ego.personalizer import Ego
-    from ego.store import ConceptStore
 
 SPREAD = "auto"
 NOTHING_KNOWN = "no concept is remembered yet; `ego introduce NAME IMAGE...` adds one"
@@ -22,18 +22,23 @@ REAL_USE = (
 )
 
 
-def open_store(settings: Settings, *, may_be_new: bool = False) -> "ConceptStore":
+def open_store(settings: Settings, *, may_be_new: bool = False) -> "Library":
     """Open the library; no model is loaded.
 
     Raises:
         StoreError: If the user named a folder that is not there, and the command makes none.
     """
-    from ego.store import ConceptStore
+    from ego.library.database import FILE
 
-    store = ConceptStore(settings.library)
     if not may_be_new:
         _require_library(settings)
-    return store
+    if (settings.library / FILE).exists():
+        from ego.library.catalogue import Catalogue
+
+        return Catalogue(settings.library)
+    from ego.store import ConceptStore
+
+    return ConceptStore(settings.library)
 
 
 def list_library(settings: Settings) -> "Listing":
@@ -42,9 +47,13 @@ def list_library(settings: Settings) -> "Listing":
     Raises:
         StoreError: If the user named a folder that is not there, or it cannot be read.
     """
+    from ego.library.database import FILE
+    from ego.library.listing import list_catalogue
     from ego.memory_listing import list_memories
 
     _require_library(settings)
+    if (settings.library / FILE).exists():
+        return list_catalogue(settings.library)
     try:
         return list_memories(settings.library)
     except OSError as error:
@@ -62,11 +71,13 @@ def _require_library(settings: Settings) -> None:
 def open_personalizer(settings: Settings, output: Output, *, may_be_new: bool = False, **method: Any) -> "Ego":
     """Open the library and load the model; name the files of the library that this model cannot use."""
     with output.working("starting"):
+        from ego.crowd import CROWD
         from ego.personalizer import Ego
 
         config, store = settings.config(**method), open_store(settings, may_be_new=may_be_new)
     personal = Ego(open_backbone(settings, output), store, config)
-    for skipped in personal.skipped:
+    few = store.count(personal.backbone.fingerprint) <= CROWD  # more are not all loaded
+    for skipped in personal.skipped if few else ():
         output.note(f"left aside {skipped.file}: {skipped.reason}")
     return personal
 

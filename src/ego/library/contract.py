@@ -54,6 +54,10 @@ class Library(Protocol):
         """Forget concepts for good."""
         ...
 
+    def removable(self, *names: str) -> tuple[str, ...]:
+        """Say what `remove` would remove."""
+        ...
+
     def export(self, name: str, path: str | PathLike[str], *, replace: bool = False) -> None:
         """Write a concept to a file of its own."""
         ...
