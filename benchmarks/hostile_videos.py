@@ -52,7 +52,7 @@ def _later(packet: av.Packet, ticks: int) -> av.Packet:
 
 def _picture(size: tuple[int, int], number: int) -> Image.Image:
     noise = np.random.default_rng(number % 8).integers(0, 255, (27, 48, 3), np.uint8)
-    return Image.fromarray(noise).resize(size, Image.Resampling.BILINEAR)
+    return Image.fromarray(noise).resize(size, Image.Resampling.NEAREST)
 
 
 def film(folder: Path) -> Path:
@@ -95,10 +95,10 @@ INPUTS = (
     Input("the same, 256 frames", film, 256),
     Input("the same, 900 frames", film, 900),
     Input("PNG in MOV 9433x9433", _of("a.mov", (9433, 9433), 1, "png", pixels="rgb24")),
-    Input("PNG in MOV 6000x6000", _of("a.mov", (6000, 6000), 8, "png", pixels="rgb24")),
+    Input("PNG in MOV 6000x6000", _of("a.mov", (6000, 6000), 3, "png", pixels="rgb24")),
     Input("H.264 8192x8192", _of("a.mp4", (8192, 8192), 2, "libx264", options=_FAST)),
-    Input("H.264 8192x4320, 16 references", _of("a.mp4", (8192, 4320), 20, "libx264", options=_FAST | {"refs": "16"})),
-    Input("HEVC 8192x4320, 10 bit", _of("a.mp4", (8192, 4320), 6, "libx265", pixels="yuv420p10le", options=_QUIET)),
+    Input("H.264 8192x4320, 16 references", _of("a.mp4", (8192, 4320), 17, "libx264", options=_FAST | {"refs": "16"})),
+    Input("HEVC 8192x4320, 10 bit", _of("a.mp4", (8192, 4320), 3, "libx265", pixels="yuv420p10le", options=_QUIET)),
     Input("H.264 3840x2160, one key frame", _of("a.mp4", (3840, 2160), 100, "libx264", options=_FAST | {"g": "1000"})),
     Input("MP4 that promises 170 million frames", _many_samples),
     Input("Matroska that promises 30,000 years", _false_length),

@@ -35,8 +35,9 @@ ANIMATION_FRAMES = 10_000  # a quarter of an hour at 10 frames a second; all of 
 ANIMATION_PIXELS = 4_000_000_000  # frames x pixels, decoded twice: once for their times, once for the pictures
 
 # -- videos
-VIDEO_SECONDS = 40.0  # of reading; when half of it is gone, the nearest frame that can be had at once is taken
+VIDEO_SECONDS = 40.0  # of reading; only nonsense takes longer
+VIDEO_PATIENCE = 8.0  # seconds of decoding towards exact moments; then the frames at hand are taken
 FRAME_PIXELS = 36_000_000  # 8192x4320; a decoder keeps up to 16 of them
 FRAMES = 256  # asked for at once
 FRAMES_PIXELS = 128_000_000  # of all kept frames together, 400 MB; 61 frames of 1920x1080
-FRAME_KEPT_PIXELS = 2_100_000  # of one kept frame: 1920x1080, more than any model takes of a frame
+FRAME_KEPT_PIXELS = 1920 * 1080  # of one kept frame, more than any model takes of a frame

@@ -8,6 +8,7 @@ import errno
 import os
 import sys
 import traceback
+import warnings
 from contextlib import suppress
 from types import TracebackType
 
@@ -37,6 +38,8 @@ def run(arguments: list[str]) -> int:
     debug = DEBUG in arguments
     as_json = "--json" in arguments
     stdout = sys.stdout
+    if not debug:
+        warnings.filterwarnings("ignore", module="PIL")  # of damaged files; what matters is said in an error of our own
     try:
         code = _answer([argument for argument in arguments if argument != DEBUG])
         sys.stdout.flush()

@@ -103,7 +103,7 @@ def _walk(stream: TimedStream, label: str, count: int, length: float | None = No
     with opened_pictures(stream, label) as (container, pictures):
         whole = length_of(container, pictures) if length is None else length
         reader = MomentReader(container, pictures)
-        late = time.monotonic() + limits.VIDEO_SECONDS / 2
+        late = time.monotonic() + limits.VIDEO_PATIENCE
         for left, moment in zip(range(count, 0, -1), moments(whole, count), strict=True):
             frame = reader.at(moment, patience=(late - time.monotonic()) / left)
             if frame is None:
