@@ -30,5 +30,8 @@ def test_it_behaves_like_a_list_in_order_of_use(actions: list[tuple[str, int, bo
 def test_clearing_lets_go_of_everything() -> None:
     kept = LeastUsed[str, int](10)
     kept.keep("a", 1, 5)
+    kept.keep("b", 2, 3)
+    kept.drop(lambda key: key == "b")
+    assert (kept.get("b"), len(kept), kept.held) == (None, 1, 5)
     kept.clear()
     assert (kept.get("a"), len(kept), kept.held) == (None, 0, 0)

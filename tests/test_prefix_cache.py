@@ -127,6 +127,22 @@ def test_the_limit_holds_and_the_least_used_goes(
     assert passes == []  # the memories, used by every query, stayed
 
 
+def test_a_forgotten_concept_is_forgotten_here_too(
+    tiny_backbone: Backbone, tmp_path: Path, known: list[ConceptMemory]
+) -> None:
+    made = personal(tiny_backbone, tmp_path, known)
+    for names in (None, ["Bo"], ["Ada", "Rex"]):
+        made.recognize(picture(seed=9), names)
+    before = len(made._cache.kept)
+    made.forget("Bo")
+    left = [key for key in made._cache.kept._entries if any("This is Bo" in str(part) for part in key)]
+    assert left == []
+    assert len(made._cache.kept) == before - 4  # memories, and memories with picture, of two lists
+    with tokens_run(tiny_backbone) as passes:
+        made.recognize(picture(seed=9), ["Ada", "Rex"])
+    assert len(passes) == 1  # the questions: the other list and the picture on it are still known
+
+
 def test_libraries_on_one_model_may_share_what_was_read(
     tiny_backbone: Backbone, tmp_path: Path, known: list[ConceptMemory]
 ) -> None:

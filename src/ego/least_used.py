@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
@@ -41,6 +41,12 @@ class LeastUsed(Generic[Key, Kept]):
             self.held += size
             while self.held > self.limit:
                 self.held -= self._entries.popitem(last=False)[1][1]
+
+    def drop(self, unwanted: Callable[[Key], bool]) -> None:
+        """Let go of everything whose key is unwanted."""
+        with self._lock:
+            for key in [key for key in self._entries if unwanted(key)]:
+                self.held -= self._entries.pop(key)[1]
 
     def clear(self) -> None:
         """Let go of everything."""

@@ -142,11 +142,12 @@ class Ego:
         return self.store.get(name)
 
     def forget(self, name: str) -> None:
-        """Remove a concept.
+        """Remove a concept, from the store and from what the model keeps of its prompts.
 
         Raises:
             UnknownConceptError: If it is not there.
         """
+        self._cache.forget(self.store.get(name))
         self.store.remove(name)
 
     def recognize(

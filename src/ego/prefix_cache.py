@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ego.backbones.base import Backbone, Prefix
 from ego.least_used import LeastUsed
-from ego.prompt import Part, Prompt, Text
+from ego.memory import ConceptMemory
+from ego.prompt import Part, Prompt, SoftTokens, Text
 from ego.visual_tokens import VisualTokens
 
 MEGABYTE = 1_000_000
@@ -67,8 +68,13 @@ class PrefixCache:
         self.kept.keep(keys, prefix, prefix.size)
         return prefix
 
+    def forget(self, memory: ConceptMemory) -> None:
+        """Let go of every prompt that holds this memory."""
+        content = self._content(SoftTokens(memory.tokens))
+        self.kept.drop(lambda key: any(not isinstance(part, str) and part[3] == content for part in key))
+
     def clear(self) -> None:
-        """Let go of everything, for instance of what was said about concepts that are to be forgotten."""
+        """Let go of everything."""
         self.kept.clear()
 
     def _keys(self, prompt: Prompt) -> tuple[PartKey, ...]:

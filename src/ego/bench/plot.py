@@ -23,6 +23,6 @@ def draw(measured: Growth, path: Path) -> Path:
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.minorticks_off()
     axes.grid(visible=True, alpha=0.3)
-    axes.legend(fontsize=8)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=8)
     figure.savefig(path, dpi=RESOLUTION)
     return path
