@@ -107,6 +107,11 @@ class ChatFormat:
         self._waiting = template.render([_said("user", _words(MARK.format(0)))])
         self._opening = self._ids_before_everything()
 
+    @property
+    def tokenizer(self) -> Any:
+        """The model's tokenizer."""
+        return self._processor.tokenizer
+
     def tokenize(self, prompt: Prompt) -> ChatTokens:
         """Lay a prompt out in tokens.
 
@@ -130,6 +135,11 @@ class ChatFormat:
                 ids += more
         placed = tuple(Placed(tokens, tuple(own)) for tokens, own in zip(visuals, runs, strict=True))
         return ChatTokens(tuple(ids), placed, tuple(ends))
+
+    def begin_answers_with(self, text: str) -> None:
+        """Write this behind every prompt from now on: an empty thought, or what a model puts before its answers."""
+        self.template.closing += text
+        self._waiting = self.template.render([_said("user", _words(MARK.format(0)))])
 
     def plain_ids(self, text: str) -> list[int]:
         """Tokenize the beginning of an answer, as words that must not become control tokens."""

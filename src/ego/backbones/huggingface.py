@@ -106,6 +106,11 @@ class HuggingFaceBackbone:
         """Number format of the model."""
         return self.runner.like.dtype
 
+    @property
+    def end_tokens(self) -> frozenset[int]:
+        """Tokens that end a turn."""
+        return _end_tokens(self.model, self._tokenizer)
+
     def encode_image(self, image: Image.Image) -> VisualTokens:
         """Run vision tower and projector once on an upright RGB image."""
         return self.images(image)
@@ -255,7 +260,7 @@ class HuggingFaceBackbone:
         rest = tokens.between(0 if past is None else len(past.tokens))
         logits, state = self.runner.run(rest, past)
         begin = Beginning(logits[-1], state.cache, len(tokens), tokens.next_place)
-        ends, ahead = _end_tokens(self.model, self._tokenizer), steps_ahead(self.device)
+        ends, ahead = self.end_tokens, steps_ahead(self.device)
         for token in greedy_tokens(self.runner, begin, limit=limit, ends=ends, read_last=all_rows, ahead=ahead):
             transcript.add(token)
         return begin.scores

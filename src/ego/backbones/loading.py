@@ -16,7 +16,7 @@ from ego.backbones.huggingface import HuggingFaceBackbone
 from ego.backbones.loading_errors import explained_loading, require_model_folder
 from ego.backbones.parity import require_parity
 from ego.backbones.processors import load_processor
-from ego.backbones.self_check import check
+from ego.backbones.self_check import check, settle_thoughts
 from ego.errors import BackboneError
 
 EMBEDDED = "mini"
@@ -66,6 +66,7 @@ def load(  # noqa: PLR0913  (what a caller may choose)
         if self_check:
             require_parity(backbone)
             check(backbone)
+            settle_thoughts(backbone)
         return backbone
 
 

@@ -14,6 +14,8 @@ from torch import Tensor
 from ego.backbones.capabilities import TYPE_ARGUMENTS
 from ego.backbones.chat_format import PROBE_IMAGE
 from ego.backbones.huggingface import HuggingFaceBackbone
+from ego.backbones.thinking import THOUGHTS, empty_thought
+from ego.backbones.tokenization import BRACKETED
 from ego.backbones.tolerance import relative_difference, tolerance
 from ego.errors import SelfCheckError
 from ego.prompt import Prompt, introduction_prompt
@@ -42,6 +44,38 @@ def check(backbone: HuggingFaceBackbone) -> float:
     if not difference <= tolerance(backbone.dtype):
         raise _drift(backbone, f"logits of a plain image and of its own visual tokens differ by {difference:.0%}")
     return difference
+
+
+def settle_thoughts(backbone: HuggingFaceBackbone) -> None:
+    """See whether the model begins to think all by itself, and give it an empty thought then.
+
+    What such a model puts before its answers (`<answer>`, a box) is written behind the thought, too, so that the first
+    token of an answer is a word.
+
+    Raises:
+        SelfCheckError: If it thinks even so.
+    """
+    tokenizer = backbone.chat.tokenizer
+    added = {number: text for text, number in tokenizer.get_added_vocab().items()}
+    openings = {number: text for number, text in added.items() if text in THOUGHTS}
+    if not openings:
+        return
+    image = backbone.encode_image(Image.linear_gradient("L").resize(PROBE_IMAGE).convert("RGB"))
+    prompt = introduction_prompt(image, QUESTION)
+    first = _first_token(backbone, prompt)
+    if first not in openings:
+        return
+    backbone.chat.begin_answers_with(empty_thought(openings[first]))
+    while (first := _first_token(backbone, prompt)) in added and BRACKETED.match(added[first]):
+        if first in openings or added[first] in backbone.chat.template.closing:
+            raise _drift(backbone, f"the model begins every answer with {added[first]}, even behind an empty thought")
+        if first in backbone.end_tokens:
+            return
+        backbone.chat.begin_answers_with(added[first])
+
+
+def _first_token(backbone: HuggingFaceBackbone, prompt: Prompt) -> int:
+    return int(backbone.next_token_logits([prompt])[0].argmax())
 
 
 def plain_inputs(backbone: HuggingFaceBackbone, prompt: Prompt, image: Image.Image) -> dict[str, Any]:
