@@ -9,6 +9,7 @@ from ego.cli import bench, concepts
 from ego.cli.album import scan, watch
 from ego.cli.answers import ask, caption, chat, recognize
 from ego.cli.calibrate import calibrate
+from ego.cli.check import check
 from ego.cli.correct import correct
 from ego.cli.demo import demo
 from ego.cli.evaluate import evaluate, report
@@ -78,4 +79,5 @@ app.command(rich_help_panel=MEASURING)(calibrate)
 app.command("tune-threshold", cls=ManyFiles, rich_help_panel=MEASURING)(tune_threshold)
 app.command("eval", rich_help_panel=MEASURING)(evaluate)
 app.command(rich_help_panel=MEASURING)(report)
+app.command(rich_help_panel=MEASURING)(check)
 app.add_typer(bench.app, rich_help_panel=MEASURING)

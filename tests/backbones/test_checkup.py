@@ -1,0 +1,55 @@
+"""`ego check` finds what is wrong, and says so in a form that can be pasted into a report."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ego.backbones.picture_writing import PictureWriter, WrittenPicture
+from ego.bench.checkup import check_up
+from ego.visual_tokens import Markup
+from tests.command import Run, runner
+
+
+@pytest.fixture
+def ego(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    return runner(monkeypatch, capsys)
+
+
+def test_a_sound_model_passes_beyond_its_window(checkpoint: Callable[[str], Path]) -> None:
+    found = check_up(str(checkpoint("gemma3")), device="cpu", device_map=None, timed=False)
+    assert found.passed
+    tried = [finding.what for finding in found.findings]
+    assert tried == ["prompts", "plain image", "thoughts", "answers", "attention", "memory", "prefix"]
+    assert "the window has 24" in found.findings[-1].detail
+    assert 0.1 < found.host_peak_gb < 64
+    assert {"torch", "transformers", "device", "dtype", "python"} <= set(found.environment)
+
+
+def test_the_command_gives_one_document(ego: Run, checkpoint: Callable[[str], Path]) -> None:
+    done = ego("check", checkpoint("internvl3"), "--device", "cpu", "--json")
+    assert (done.code, done.document["passed"]) == (0, True)
+    assert set(done.document["seconds"]) == {"loading", "introduction", "plain generation"}
+    assert (done.document["family"], done.document["device_peak_gb"]) == ("InternVL 3 and 3.5", None)
+
+
+def test_a_wrong_prompt_is_shown_and_ends_the_check(
+    ego: Run, checkpoint: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = PictureWriter.write
+
+    def without_marker(self: PictureWriter, image: object) -> WrittenPicture:
+        written = whole(self, image)  # type: ignore[arg-type]
+        return dataclasses.replace(written, markup=Markup(("", *written.markup.words[1:]), written.markup.runs))
+
+    monkeypatch.setattr(PictureWriter, "write", without_marker)
+    done = ego("check", checkpoint("internvl3"), "--device", "cpu", "--no-timed")
+    assert done.code == 6
+    assert "WRONG" in done.out
+    assert "plain image" not in done.out
+
+
+def test_a_model_that_cannot_be_loaded_is_an_error(ego: Run, tmp_path: Path) -> None:
+    done = ego("check", tmp_path / "nowhere", "--json")
+    assert (done.code, done.document["error"]["kind"]) == (6, "BackboneError")
