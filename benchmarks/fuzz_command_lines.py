@@ -30,6 +30,14 @@ COMMANDS = (
     *("explain", "models", "report", "find", "tune-threshold", "calibrate", "eval", "demo", "introduce", "recognize"),
     *("ask", "caption", "chat", "fly", "", "--help", "--version"),
 )
+SENSIBLE = (  # words apart by |
+    *("concepts|list", "concepts|list|--json", "concepts|show|kept", "concepts|rename|kept|Rex|--json"),
+    *("concepts|export|kept|out.ego", "concepts|export|kept|out.ego|--replace", "concepts|import|out.ego|--name|Rex"),
+    *("explain|kept|PHOTO|--replace", "models|--json", "report|here", "find|kept", "recognize|SCENE|PHOTO"),
+    *("recognize|SCENE|--threshold|0.5|--json", "ask|Who_is_there?|SCENE", "caption|SCENE|--json", "chat|SCENE|--json"),
+    *("introduce|Rex|PHOTO|--keywords|dog", "introduce|kept|SCENE|--add-view|--box|1,2,90,90", "eval|folder|here"),
+    *("tune-threshold|--negatives|SCENE|--save", "tune-threshold|--reset", "calibrate|--images|.|--annotations|a.json"),
+)
 OPTIONS = (
     *("--json", "--library", "--name", "--model", "--device", "--threshold", "--frames", "--out", "--replace", "--yes"),
     *("--box", "--mask", "--keywords", "--notes", "--negatives", "--positives", "--save", "--limit", "--images"),
@@ -55,6 +63,23 @@ def words(folder: Path) -> list[str]:
 
 
 def line(chance: random.Random, values: list[str], library: Path) -> list[str]:
+    """Draw a line: half of them nonsense from the beginning, half a sensible one with one or two things changed."""
+    return nonsense(chance, values, library) if chance.random() < 0.5 else slip(chance, values, library)
+
+
+def slip(chance: random.Random, values: list[str], library: Path) -> list[str]:
+    photo, scene = (str(shipped_pictures().folder / name) for name in ("bo-1.jpg", "scene-01.jpg"))
+    arguments = [
+        {"PHOTO": photo, "SCENE": scene}.get(word, word)
+        for word in chance.choice(SENSIBLE).replace("_", " ").split("|")
+    ]
+    for _ in range(chance.randint(0, 2)):
+        place = chance.randrange(1, len(arguments) + 1)
+        arguments[place : place + chance.randint(0, 1)] = [chance.choice([*values, *OPTIONS])] * chance.randint(0, 2)
+    return [*arguments, "--library", str(library)]
+
+
+def nonsense(chance: random.Random, values: list[str], library: Path) -> list[str]:
     command = chance.choice(COMMANDS).split() if chance.random() < 0.9 else [chance.choice(values)]
     arguments: list[str] = []
     for _ in range(chance.randint(0, 5)):

@@ -10,6 +10,8 @@ import ego
 
 def main() -> None:
     """Take reference photos, and last the picture to look at."""
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
     *photos, picture = sys.argv[1:]
     personal = ego.Ego(ego.load_backbone("mini"))
     memory = personal.introduce(ego.Concept("Bo", images=photos))

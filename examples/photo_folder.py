@@ -12,6 +12,8 @@ import ego
 
 def main() -> None:
     """Take the library and the folder of pictures."""
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
     library, folder = Path(sys.argv[1]), Path(sys.argv[2])
     personal = ego.Ego(ego.load_backbone("mini"), store=ego.ConceptStore(library))
     for picture in sorted(folder.glob("*.jpg")):

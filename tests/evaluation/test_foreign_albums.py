@@ -318,3 +318,26 @@ def test_a_folder_whose_run_is_damaged_is_one_line(tmp_path: Path, content: byte
     with pytest.raises(DatasetError) as refusal:
         load_answers(tmp_path)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "content", [[], 7, None, {"bo": 7}, {"bo": {"a": "b"}}, [[[]]], {"concept_dict": {"<bo>": []}}]
+)
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        *(("yollava", "yollava-visual-qa.json"), ("yollava", "yollava-text-only-qa.json"), ("rap", "database.json")),
+        *(("rap", "recognition_test.json"), ("this-is-my-img-single", "Single-concept/qa.json")),
+    ],
+)
+def test_files_of_published_data_in_another_form_are_one_line_or_noted(
+    tmp_path: Path, name: str, file: str, content: object
+) -> None:
+    for part in ("train/bo/0.png", "test/bo/1.png", "Single-concept/train/bo-dog/0.png"):
+        image(tmp_path / part)
+    image(tmp_path / "Single-concept/test/Positive/bo-dog/1.png")
+    if name == "rap" and file != "database.json":
+        put_json(tmp_path / "database.json", {"concept_dict": {"<bo>": {"name": "bo", "image": "train/bo/0.png"}}})
+    put_json(tmp_path / file, content)
+    with contextlib.suppress(DatasetError):  # and nothing else may come out
+        load_dataset(name, tmp_path)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 
 import transformers
 from safetensors import SafetensorError
@@ -87,7 +88,7 @@ def explained_loading(model_id: str) -> Iterator[None]:
             yield
     except EgoError:
         raise
-    except SafetensorError as cause:
+    except (SafetensorError, UnpicklingError) as cause:
         raise _damaged(model_id, cause) from cause
     except MemoryError as cause:
         raise _full(model_id) from cause
@@ -124,7 +125,7 @@ def _unreadable(model_id: str, cause: OSError) -> BackboneError:
     )
 
 
-def _damaged(model_id: str, cause: SafetensorError) -> BackboneError:
+def _damaged(model_id: str, cause: SafetensorError | UnpicklingError) -> BackboneError:
     return BackboneError(
         f"the weights of {model_id} are damaged or incomplete: {_first_line(cause)} Download or copy them again"
     )

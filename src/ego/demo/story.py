@@ -19,6 +19,7 @@ from ego.memory import ConceptMemory
 from ego.personalizer import Ego
 
 Tell = Callable[[str], None]
+ACTS = ("introduce", "look inside", "recognize", "watch", "ask", "caption")
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,14 @@ class _Stage:
 
     def path(self, file: str) -> Path:
         return self.pictures.folder / file
+
+    def begin(self, act: str, told: str) -> None:
+        """Announce an act with its number; acts for which there is nothing are left out and not counted."""
+        pictures = self.pictures
+        there = {"watch": bool(pictures.clips), "ask": any(scene.questions for scene in pictures.scenes)}
+        acts = [one for one in ACTS if there.get(one, True)]
+        if act in acts:
+            self.tell(f"Step {acts.index(act) + 1}: {act}. {told}")
 
 
 def perform(personal: Ego, pictures: DemoPictures, folder: Path, tell: Tell) -> Outcome:
@@ -59,7 +68,7 @@ def perform(personal: Ego, pictures: DemoPictures, folder: Path, tell: Tell) -> 
 
 
 def _introduce_all(stage: _Stage) -> list[ConceptMemory]:
-    stage.tell("Step 1: introduce. One pass over each photo; the tokens its description attends to are kept.")
+    stage.begin("introduce", "One pass over each photo; the tokens its description attends to are kept.")
     memories = []
     for concept in stage.pictures.concepts:
         images = [stage.path(file) for file in concept.references]
@@ -73,7 +82,7 @@ def _introduce_all(stage: _Stage) -> list[ConceptMemory]:
 
 
 def _draw_heatmaps(stage: _Stage, memories: list[ConceptMemory]) -> None:
-    stage.tell("Step 2: look inside. Red is attention from the description's words; white boxes are kept tokens.")
+    stage.begin("look inside", "Red is attention from the description's words; white boxes are kept tokens.")
     for number, (memory, concept) in enumerate(zip(memories, stage.pictures.concepts, strict=True), start=1):
         if not memory.views[0].boxes:
             stage.tell(f"  {memory.name}: this model's token geometry is unknown, so there is no heat-map.")
@@ -84,7 +93,7 @@ def _draw_heatmaps(stage: _Stage, memories: list[ConceptMemory]) -> None:
 
 
 def _recognize_all(stage: _Stage) -> tuple[Seen, ...]:
-    stage.tell("Step 3: recognize. All concepts are asked about in one batched pass per scene.")
+    stage.begin("recognize", "All concepts are asked about in one batched pass per scene.")
     seen: list[Seen] = []
     for scene in stage.pictures.scenes:
         found = _recognize(stage, scene)
@@ -108,8 +117,7 @@ def _expected(scene: DemoScene, name: str) -> bool | None:
 
 
 def _watch_all(stage: _Stage) -> tuple[Watched, ...]:
-    if stage.pictures.clips:
-        stage.tell("Step 4: watch. A clip is looked at frame by frame; the answer says at which seconds.")
+    stage.begin("watch", "A clip is looked at frame by frame; the answer says at which seconds.")
     watched: list[Watched] = []
     for clip in stage.pictures.clips:
         found = [
@@ -128,8 +136,7 @@ def _watch_all(stage: _Stage) -> tuple[Watched, ...]:
 
 def _ask_all(stage: _Stage) -> tuple[Asked, ...]:
     pairs = [(scene, question) for scene in stage.pictures.scenes for question in scene.questions]
-    if pairs:
-        stage.tell("Step 5: ask. Questions may use the names.")
+    stage.begin("ask", "Questions may use the names.")
     asked = []
     for scene, question in pairs:
         text = stage.personal.ask(question.question, stage.path(scene.file)).text
@@ -141,7 +148,7 @@ def _ask_all(stage: _Stage) -> tuple[Asked, ...]:
 
 
 def _caption_all(stage: _Stage) -> tuple[Captioned, ...]:
-    stage.tell("Step 6: caption. Names appear where the concepts do.")
+    stage.begin("caption", "Names appear where the concepts do.")
     captioned = []
     for scene in stage.pictures.scenes:
         answer = stage.personal.caption(stage.path(scene.file))
@@ -160,4 +167,7 @@ def _verdict(found: list[Seen]) -> str:
     wrong = [one.concept for one in found if one.right is False and not one.likely]
     if wrong:
         return f" (wrong about {', '.join(wrong)})"
+    likely = [one.concept for one in found if one.right is False]
+    if likely:
+        return f" (right, but for {', '.join(likely)}, unless it shows both)"
     return "" if any(one.right is None for one in found) else " (right)"

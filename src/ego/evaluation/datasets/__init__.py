@@ -62,5 +62,16 @@ def load_dataset(name: str, folder: Path) -> Manifest:
     if name not in DATASETS:
         raise DatasetError(f"no data set {name!r}; choose one of {', '.join(DATASETS)}")
     dataset = DATASETS[name]
-    manifest = check(dataset.read(folder))
+    manifest = check(_read(name, dataset, folder))
     return require_complete(without_unusable(manifest) if dataset.own else manifest, dataset.how_to_get)
+
+
+def _read(name: str, dataset: Dataset, folder: Path) -> Manifest:
+    """Read a data set; files of another form than the published one are no fault of this program."""
+    try:
+        return dataset.read(folder)
+    except (LookupError, TypeError, AttributeError, ValueError, OSError) as error:
+        told = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise DatasetError(
+            f"a file of {name} in {folder} is not in the form it is published in ({told}). {dataset.how_to_get}"
+        ) from error

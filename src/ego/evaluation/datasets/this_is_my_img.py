@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ego.errors import DatasetError
+from ego.evaluation.datasets.left_out import LeftOut
 from ego.evaluation.datasets.samples import captions, every_image_against_every_concept, questions
 from ego.evaluation.datasets.tree import folders_in, images_in, read_json, relative, require
 from ego.evaluation.manifest import ChoiceSample, Manifest, OpenSample, RecognitionSample, Subject
@@ -37,7 +38,7 @@ def load_single(folder: Path) -> Manifest:
         DatasetError: If it is missing.
     """
     root = require(folder / "Single-concept", HOW_TO_GET)
-    subjects = _subjects(root)
+    subjects, left_out = _subjects(root), LeftOut()
     keys = [subject.key for subject in subjects]
     positives = {
         relative(image, root): _shown(key, image, keys)
@@ -48,9 +49,11 @@ def load_single(folder: Path) -> Manifest:
         *every_image_against_every_concept(positives, keys, split="Positive"),
         *(sample for split in NEGATIVE_SPLITS for sample in _negatives(root, split, keys)),
         *captions(positives),
-        *_questions(root, sorted(root.glob("*.json")), keys, known=None),
+        *_questions(root, sorted(root.glob("*.json")), keys, left_out, known=None),
     )
-    return Manifest(dataset="this-is-my-img-single", root=str(root), subjects=subjects, samples=samples)
+    return Manifest(
+        dataset="this-is-my-img-single", root=str(root), subjects=subjects, samples=samples, notes=left_out.notes
+    )
 
 
 def load_multi(folder: Path) -> Manifest:
@@ -60,17 +63,22 @@ def load_multi(folder: Path) -> Manifest:
         DatasetError: If it is missing, or a pair names an unknown concept.
     """
     root = require(folder / "Multi-concept", HOW_TO_GET)
-    subjects = _subjects(root)
+    subjects, left_out = _subjects(root), LeftOut()
     keys = [subject.key for subject in subjects]
     pairs = {path: _members(path.name, keys) for path in folders_in(root / "test")}
     present_in = {relative(image, root): members for path, members in pairs.items() for image in images_in(path)}
     samples = (
         *every_image_against_every_concept(present_in, keys, known=keys),
         *captions(present_in, known=keys),
-        *_questions(root, sorted((root / "VQA").glob("*.json")), keys, known=tuple(keys)),
+        *_questions(root, sorted((root / "VQA").glob("*.json")), keys, left_out, known=tuple(keys)),
     )
     return Manifest(
-        dataset="this-is-my-img-multi", root=str(root), subjects=subjects, samples=samples, sets=tuple(pairs.values())
+        dataset="this-is-my-img-multi",
+        root=str(root),
+        subjects=subjects,
+        samples=samples,
+        sets=tuple(pairs.values()),
+        notes=left_out.notes,
     )
 
 
@@ -122,7 +130,7 @@ def _members(label: str, keys: list[str]) -> tuple[str, ...]:
 
 
 def _questions(
-    root: Path, files: list[Path], keys: list[str], *, known: tuple[str, ...] | None
+    root: Path, files: list[Path], keys: list[str], left_out: LeftOut, *, known: tuple[str, ...] | None
 ) -> Iterator[ChoiceSample | OpenSample]:
     for path in files:
         for label, entries in read_json(path).items():
@@ -130,4 +138,5 @@ def _questions(
             for image, entry in entries.items():
                 place = Path(os.path.relpath(path.parent / image, root)).as_posix()
                 name = f"{path.stem}/{label}/{image}"
-                yield from questions(entry, name, *asked, pictures=(place,), known=known or asked)
+                everyone = known or asked
+                yield from questions(entry, name, *asked, pictures=(place,), known=everyone, left_out=left_out)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ego.errors import DatasetError
+from ego.evaluation.datasets.left_out import LeftOut
 from ego.evaluation.datasets.samples import questions
 from ego.evaluation.datasets.tree import read_json, require
 from ego.evaluation.manifest import ChoiceSample, Manifest, OpenSample, RecognitionSample, Subject
@@ -47,13 +48,15 @@ def load(folder: Path) -> Manifest:
     kept = [instance for instance in instances if here & set(instance.train) and here & set(instance.evaluation)]
     if not kept:
         raise DatasetError(f"no instance has clips in both train_segment/ and eval_segment/ of {root}. {HOW_TO_GET}")
+    left_out = LeftOut()
+    asked = tuple(_questions(root, kept, here, left_out))
     notes = (f"{len(clips) - len(here)} of {len(clips)} clips are missing; {len(kept)} of {len(instances)} instances",)
     return Manifest(
         dataset="this-is-my-video",
         root=str(root),
         subjects=tuple(_subject(instance, here) for instance in kept),
-        samples=(*_recognition(kept, here), *_questions(root, kept, here)),
-        notes=notes,
+        samples=(*_recognition(kept, here), *asked),
+        notes=(*notes, *left_out.notes),
     )
 
 
@@ -106,11 +109,14 @@ def _recognition(instances: list[Instance], here: set[str]) -> Iterator[Recognit
                 )
 
 
-def _questions(root: Path, instances: list[Instance], here: set[str]) -> Iterator[ChoiceSample | OpenSample]:
+def _questions(
+    root: Path, instances: list[Instance], here: set[str], left_out: LeftOut
+) -> Iterator[ChoiceSample | OpenSample]:
     path, everyone = root / "video-qa.json", tuple(instance.name for instance in instances)
     for name, entries in (read_json(path) if path.is_file() else {}).items():
         for segment, entry in entries.items():
             clip = f"eval_segment/{Path(segment).stem}.mp4"
             if clip in here and name in everyone:
-                for sample in questions(entry, f"{name}/{segment}", name, pictures=(), known=everyone):
+                asked = questions(entry, f"{name}/{segment}", name, pictures=(), known=everyone, left_out=left_out)
+                for sample in asked:
                     yield sample.model_copy(update={"video": clip})

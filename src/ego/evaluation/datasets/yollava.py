@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ego.errors import DatasetError
+from ego.evaluation.datasets.left_out import LeftOut
 from ego.evaluation.datasets.samples import captions, every_image_against_every_concept, questions
 from ego.evaluation.datasets.tree import first_existing, folders_in, images_in, read_json, relative, require
 from ego.evaluation.manifest import ChoiceSample, Manifest, OpenSample, Subject
@@ -47,14 +48,19 @@ def load(folder: Path) -> Manifest:
     subjects = tuple(_subject(path, root) for path in folders_in(require(root / "train", HOW_TO_GET)))
     keys = [subject.key for subject in subjects]
     present_in = {relative(image, root): (key,) for key in keys for image in images_in(root / "test" / key)}
+    left_out = LeftOut()
     samples = [
         *every_image_against_every_concept(present_in, keys),
         *captions(present_in),
-        *_visual_questions(root),
-        *_text_questions(root),
+        *_visual_questions(root, left_out),
+        *_text_questions(root, left_out),
     ]
     return Manifest(
-        dataset="yollava", root=str(root), subjects=subjects, samples=tuple(samples), notes=_notes(present_in)
+        dataset="yollava",
+        root=str(root),
+        subjects=subjects,
+        samples=tuple(samples),
+        notes=(*_notes(present_in), *left_out.notes),
     )
 
 
@@ -64,7 +70,7 @@ def _subject(folder: Path, root: Path) -> Subject:
     return Subject(key=key, name=key, references=references, category=group, group=group)
 
 
-def _visual_questions(root: Path) -> Iterator[ChoiceSample | OpenSample]:
+def _visual_questions(root: Path, left_out: LeftOut) -> Iterator[ChoiceSample | OpenSample]:
     path = first_existing(root / "yollava-visual-qa.json", root.parent / "yollava-visual-qa.json")
     if path is None:
         return
@@ -74,7 +80,7 @@ def _visual_questions(root: Path) -> Iterator[ChoiceSample | OpenSample]:
             raise DatasetError(f"{path} asks about {image!r}, which is not below test/; download the questions again")
         place = f"test/{below}"
         key = Path(place).parent.name
-        yield from questions(entry, place, key, pictures=(place,), known=(key,))
+        yield from questions(entry, place, key, pictures=(place,), known=(key,), left_out=left_out)
 
 
 def _flat(entries: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -86,13 +92,14 @@ def _flat(entries: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield from entry.items()
 
 
-def _text_questions(root: Path) -> Iterator[ChoiceSample | OpenSample]:
+def _text_questions(root: Path, left_out: LeftOut) -> Iterator[ChoiceSample | OpenSample]:
     path = first_existing(root / "yollava-text-only-qa.json", root.parent / "yollava-text-only-qa.json")
     if path is None:
         return
     for key, entries in read_json(path).items():
         for number, entry in entries.items():
-            yield from questions(entry, f"text/{key}/{number}", key, pictures=(), known=(key,))
+            name = f"text/{key}/{number}"
+            yield from questions(entry, name, key, pictures=(), known=(key,), left_out=left_out)
 
 
 def _notes(present_in: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
