@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import ego
-from ego.cli import bench, concepts
+from ego.cli import bench, bench_scale, concepts
 from ego.cli.album import scan, watch
 from ego.cli.answers import ask, caption, chat, recognize
 from ego.cli.calibrate import calibrate
@@ -80,4 +80,5 @@ app.command("tune-threshold", cls=ManyFiles, rich_help_panel=MEASURING)(tune_thr
 app.command("eval", rich_help_panel=MEASURING)(evaluate)
 app.command(rich_help_panel=MEASURING)(report)
 app.command(rich_help_panel=MEASURING)(check)
+bench.app.command("filter")(bench_scale.filter_command)
 app.add_typer(bench.app, rich_help_panel=MEASURING)

@@ -111,12 +111,17 @@ def _measure(
     from ego.backbones.loading import hide_progress
 
     if plot is not None:
-        _require_plotting()
+        require_plotting()
     chosen = _one_device(device)
     with output.working(f"measuring, {rounds} rounds"):
         hide_progress()
         measured = bench(model, device=chosen, rounds=rounds)
     show_growth(measured, output)
+    draw_growth(measured, plot, output)
+
+
+def draw_growth(measured: "Growth", plot: Path | None, output: Output) -> None:
+    """Draw a bench, if a file is given for it."""
     if plot is not None:
         from ego.bench.plot import draw
 
@@ -130,7 +135,8 @@ def _one_device(device: str | None) -> str | None:
     return chosen
 
 
-def _require_plotting() -> None:
+def require_plotting() -> None:
+    """Refuse to begin when nothing can be drawn in the end."""
     if find_spec("matplotlib") is None:
         raise InputError('plots need matplotlib; install it with: pip install "ego-vlm[eval]"')
 

@@ -220,15 +220,15 @@ class Catalogue:
             self._delete(known)  # and not changed: an id always means the same rows
         place, model = memory.place[0].astimezone().timestamp(), model_of(memory.fingerprint)
         values = (name_key(memory.name), memory.name, place, model, len(memory.tokens), blob)
-        self._database.write(
+        identity = self._database.write(
             "INSERT INTO concepts (key, name, created, model, tokens, memory) VALUES (?, ?, ?, ?, ?, ?)", values
         )
-        self._database.touch(model)
+        self._database.touch(model, identity)
 
     def _delete(self, identity: int) -> None:
         (model,) = self._database.one("SELECT model FROM concepts WHERE id = ?", (identity,))
         self._database.write("DELETE FROM concepts WHERE id = ?", (identity,))
-        self._database.touch(model)
+        self._database.touch(model, identity)
 
     def _find(self, name: str) -> int | None:
         found = list(self._database.rows("SELECT id FROM concepts WHERE key = ?", (name_key(name),)))

@@ -33,6 +33,14 @@ class CatalogueSource:
         found = self._database.rows("SELECT id FROM concepts WHERE model = ? ORDER BY id", (self._model,))
         return np.fromiter((identity for (identity,) in found), np.int64)
 
+    def changes(self, since: str) -> tuple[Int64[np.ndarray, " there"], Int64[np.ndarray, " gone"]] | None:
+        """List what may have come and gone since a state; None if that is too long ago."""
+        touched = self._database.touched(self._model, since)
+        if touched is None:
+            return None
+        there = [one for one in touched if self._database.one("SELECT count(*) FROM concepts WHERE id = ?", (one,))[0]]
+        return np.array(there, np.int64), np.array(sorted(touched - set(there)), np.int64)
+
     def rows(
         self, keys: Int64[np.ndarray, " key"]
     ) -> tuple[Int64[np.ndarray, " found"], Int64[np.ndarray, " found"], Float32[np.ndarray, "row dim"]]:

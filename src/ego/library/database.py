@@ -14,9 +14,11 @@ from ego.errors import StoreError
 
 FILE = "catalogue.sqlite"
 LOCK_SECONDS = 30.0  # longest wait for another process
+REMEMBERED = 10_000  # changes of each model that an index can catch up with one by one
 _VERSION = 1
 _SCHEMA = """
 CREATE TABLE models (model TEXT PRIMARY KEY, changes INTEGER NOT NULL);
+CREATE TABLE history (model TEXT NOT NULL, change INTEGER NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (model, change));
 CREATE TABLE about (catalogue TEXT NOT NULL);
 CREATE TABLE concepts (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -53,18 +55,34 @@ class Database:
         """Read one row; zero for each column without a file."""
         return next(self.rows(query, values), (0,))
 
-    def write(self, query: str, values: Sequence[Any]) -> None:
-        """Change something, inside `changing`."""
-        self._connection().execute(query, values)
+    def write(self, query: str, values: Sequence[Any]) -> int:
+        """Change something, inside `changing`; give the id of what was inserted."""
+        return int(self._connection().execute(query, values).lastrowid or 0)
 
-    def touch(self, model: str) -> None:
-        """Note that memories of a model have changed, inside `changing`."""
+    def touch(self, model: str, identity: int) -> None:
+        """Note that a memory of a model has come or gone, inside `changing`."""
         self.write("INSERT INTO models VALUES (?, 1) ON CONFLICT (model) DO UPDATE SET changes = changes + 1", (model,))
+        (change,) = self.one("SELECT changes FROM models WHERE model = ?", (model,))
+        self.write("INSERT INTO history VALUES (?, ?, ?)", (model, change, identity))
+        self.write("DELETE FROM history WHERE model = ? AND change = ?", (model, change - REMEMBERED))
 
     def revision(self, model: str) -> str:
         """Name the present state of a model's memories."""
-        changes = next(self.rows("SELECT changes FROM models WHERE model = ?", (model,)), (0,))[0]
-        return f"{next(self.rows('SELECT catalogue FROM about'), ('',))[0]}-{changes}"
+        return f"{self._name()}-{self._changes(model)}"
+
+    def touched(self, model: str, since: str) -> set[int] | None:
+        """Ids that came or went since a state that `revision` named; None if that is too long ago."""
+        name, _, change = since.rpartition("-")
+        if name != self._name() or not change.isdecimal() or self._changes(model) - int(change) > REMEMBERED:
+            return None
+        query = "SELECT id FROM history WHERE model = ? AND change > ?"
+        return {int(identity) for (identity,) in self.rows(query, (model, int(change)))}
+
+    def _name(self) -> str:
+        return str(next(self.rows("SELECT catalogue FROM about"), ("",))[0])
+
+    def _changes(self, model: str) -> int:
+        return int(next(self.rows("SELECT changes FROM models WHERE model = ?", (model,)), (0,))[0])
 
     @contextmanager
     def changing(self) -> Iterator[None]:

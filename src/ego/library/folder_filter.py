@@ -38,6 +38,9 @@ class FolderSource:
         self.revision()
         return np.fromiter(self.cards, np.int64, len(self.cards))
 
+    def changes(self, since: str) -> None:
+        """Not known: files come and go by themselves."""
+
     def rows(
         self, keys: Int64[np.ndarray, " key"]
     ) -> tuple[Int64[np.ndarray, " found"], Int64[np.ndarray, " found"], Float32[np.ndarray, "row dim"]]:

@@ -10,21 +10,29 @@ class Vectors:
 
     def __init__(self) -> None:
         self.concepts: dict[int, np.ndarray] = {}
-        self._changes = 0
+        self.history: list[int] = []
+        self.tells = False  # what has changed
         self.read = 0  # concepts handed out
 
     def add(self, key: int, seed: int | None = None) -> None:
         generator = np.random.default_rng(key if seed is None else seed)
         shape = (1 + int(generator.integers(1, 5)), DIM)
         self.concepts[key] = generator.standard_normal(shape).astype(np.float32)
-        self._changes += 1
+        self.history.append(key)
 
     def remove(self, key: int) -> None:
         del self.concepts[key]
-        self._changes += 1
+        self.history.append(key)
 
     def revision(self) -> str:
-        return str(self._changes)
+        return str(len(self.history))
+
+    def changes(self, since: str) -> tuple[np.ndarray, np.ndarray] | None:
+        if not self.tells:
+            return None
+        touched = set(self.history[int(since) :])
+        there = sorted(touched & self.concepts.keys())
+        return np.array(there, np.int64), np.array(sorted(touched - self.concepts.keys()), np.int64)
 
     def keys(self) -> np.ndarray:
         return np.array(sorted(self.concepts), np.int64)

@@ -36,11 +36,13 @@ def keys_of(index: FilterIndex, tokens: np.ndarray, most: int = 5) -> list[int]:
 @given(
     steps=st.lists(st.tuples(st.sampled_from(["add", "remove", "change", "reopen"]), st.integers(0, 30)), max_size=25),
     by_code=st.booleans(),
+    tells=st.booleans(),
 )
 def test_any_sequence_of_changes_answers_as_scoring_everything(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]], by_code: bool
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]], by_code: bool, tells: bool
 ) -> None:
     folder, library = tmp_path_factory.mktemp("index"), vectors(12)
+    library.tells = tells
     choice = {"exact_below": 0 if by_code else 100, "reranked": 100}
     index = FilterIndex(folder, library, **choice)
     for number, (what, key) in enumerate(steps):

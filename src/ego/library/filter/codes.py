@@ -10,6 +10,7 @@ from ego.library.filter.space import Space
 
 CONCEPTS_AT_ONCE = 32_768  # keeps the looked-up entries in the cache
 _GONE = np.float32(-np.inf)
+_SHORTEST = np.float32(1e-9)  # of the largest entry of a row that is not all zeros
 
 
 def packed(space: Space, centroids: Centroids, keys: np.ndarray, counts: np.ndarray, rows: np.ndarray) -> Block:
@@ -28,7 +29,7 @@ def packed(space: Space, centroids: Centroids, keys: np.ndarray, counts: np.ndar
 
 def quantised(rows: Float32[np.ndarray, "row axis"]) -> Int8[np.ndarray, "row axis"]:
     """Keep the direction of each row in one byte per axis; its length is 1 and not kept."""
-    largest = np.maximum(np.abs(rows).max(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    largest = np.maximum(np.abs(rows).max(axis=1, keepdims=True), _SHORTEST)
     return np.asarray(np.rint(rows * (127 / largest)), np.int8)
 
 

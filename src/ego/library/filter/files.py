@@ -144,14 +144,15 @@ class IndexFiles:
             (place / name).touch()
         for block in blocks:
             manifest = self._append(manifest, block)
-        self._commit(manifest)
+        self._commit(manifest, *_GROWING)
         for old in self.folder.glob("of-*"):
             if old.name != generation:
                 shutil.rmtree(old, ignore_errors=True)
 
     def append(self, opened: Opened, block: Block, revision: str) -> None:
         """Add concepts behind the others."""
-        self._commit(self._append(opened.manifest, block).model_copy(update={"revision": revision}))
+        manifest = self._append(opened.manifest, block).model_copy(update={"revision": revision})
+        self._commit(manifest, "concepts", "codes", "rows")
 
     def remove(self, opened: Opened, places: Int64[np.ndarray, " gone"], revision: str) -> None:
         """Mark concepts as gone, and overwrite their rows.
@@ -163,8 +164,8 @@ class IndexFiles:
                 file.seek(start * opened.manifest.axes)
                 file.write(bytes(int(count) * opened.manifest.axes))
         manifest = self._grow(opened.manifest, "removed", places.astype("<i8").tobytes())
-        grown = {"removed": manifest.removed + len(places), "revision": revision}
-        self._commit(manifest.model_copy(update=grown))
+        update = {"removed": manifest.removed + len(places), "revision": revision}
+        self._commit(manifest.model_copy(update=update), "rows", "removed")
 
     def restate(self, opened: Opened, revision: str) -> None:
         """Say that the index reflects another state of the library, too."""
@@ -236,9 +237,9 @@ class IndexFiles:
             return manifest
         return manifest.model_copy(update={"sums": manifest.sums | {name: zlib.crc32(content, manifest.sums[name])}})
 
-    def _commit(self, manifest: Manifest) -> None:
+    def _commit(self, manifest: Manifest, *grown: str) -> None:
         """Flush the files, then let the manifest count them."""
-        for name in _GROWING:
+        for name in grown:
             with (self.folder / manifest.generation / name).open("r+b") as file:
                 file.truncate(manifest.length(name))
                 os.fsync(file.fileno())

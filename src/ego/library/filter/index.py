@@ -51,6 +51,10 @@ class Source(Protocol):
         """List the keys of all concepts."""
         ...
 
+    def changes(self, since: str) -> tuple[Int64[np.ndarray, " there"], Int64[np.ndarray, " gone"]] | None:
+        """List what may have come and gone since a state; None if that is not known."""
+        ...
+
     def rows(
         self, keys: Int64[np.ndarray, " key"]
     ) -> tuple[Int64[np.ndarray, " found"], Int64[np.ndarray, " found"], Float32[np.ndarray, "row dim"]]:
@@ -148,22 +152,42 @@ class FilterIndex:
         revision = self._source.revision()
         if opened is not None and opened.manifest.revision == revision:
             return opened
-        keys = self._source.keys()
         if opened is None:
             return self._build()
-        known = opened.concepts["key"][opened.present]
-        missing, gone = np.setdiff1d(keys, known), np.setdiff1d(known, keys)
+        missing, gone = self._differences(opened)
+        count = int(opened.present.sum()) + len(missing) - len(gone)
         written = opened.manifest.concepts + len(missing)
-        growth = _GROWTH if len(keys) > EXACT_BELOW else _GROWTH_OF_SMALL
-        if len(keys) > growth * opened.manifest.trained_on or written > 2 * max(len(keys), _FEWEST):
+        growth = _GROWTH if count > EXACT_BELOW else _GROWTH_OF_SMALL
+        if count > growth * opened.manifest.trained_on or written > 2 * max(count, _FEWEST):
             return self._build()
-        if len(gone):
-            self._files.remove(opened, opened.places(gone), revision)
-        for first in range(0, len(missing), _BATCH):
-            opened = self._reopened()
-            self._files.append(opened, self._block(opened, missing[first : first + _BATCH]), opened.manifest.revision)
-        self._files.restate(self._reopened(), revision)
+        self._apply(opened, missing, gone, revision)
         return self._reopened()
+
+    def _differences(self, opened: Opened) -> tuple[Int64[np.ndarray, " missing"], Int64[np.ndarray, " gone"]]:
+        """Compare with what the library says has changed, or with all of it."""
+        changed = self._source.changes(opened.manifest.revision)
+        if changed is None:
+            keys, known = self._source.keys(), opened.concepts["key"][opened.present]
+            return np.setdiff1d(keys, known), np.setdiff1d(known, keys)
+        there, not_there = changed
+        touched = np.concatenate([there, not_there])
+        known = opened.concepts["key"][opened.places(touched)]
+        return np.setdiff1d(there, known), np.intersect1d(not_there, known)
+
+    def _apply(
+        self, opened: Opened, missing: Int64[np.ndarray, " missing"], gone: Int64[np.ndarray, " gone"], revision: str
+    ) -> None:
+        """Remove, then add; only the last step says that the library's state is reached."""
+        before = opened.manifest.revision
+        if len(gone):
+            self._files.remove(opened, opened.places(gone), before if len(missing) else revision)
+        for first in range(0, len(missing), _BATCH):
+            last = first + _BATCH >= len(missing)
+            opened = self._reopened()
+            block = self._block(opened, missing[first : first + _BATCH])
+            self._files.append(opened, block, revision if last else before)
+        if not len(gone) and not len(missing):
+            self._files.restate(opened, revision)
 
     def _block(self, opened: Opened, keys: Int64[np.ndarray, " key"]) -> Block:
         return packed(opened.space, opened.centroids, *self._source.rows(keys))
