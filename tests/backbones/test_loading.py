@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from ego.backbones.loading_errors import explained_loading
 from ego.errors import BackboneError
 from ego.prompt import introduction_prompt
 from tests.backbones import tiny
+from tests.backbones.further import NEED_TORCHVISION
 
 FAMILY = "internvl3"
 
@@ -125,6 +127,13 @@ def test_smolvlm_names_the_package_it_needs(checkpoint: Callable[[str], Path], m
     monkeypatch.setattr("transformers.models.smolvlm.processing_smolvlm.num2words", None)  # as when not installed
     with pytest.raises(BackboneError, match=r"num2words.*ego-vlm\[smolvlm\]"):
         load_backbone(checkpoint("smolvlm"))
+
+
+@pytest.mark.skipif(find_spec("torchvision") is not None, reason="torchvision is installed")
+@pytest.mark.parametrize("family", NEED_TORCHVISION)
+def test_a_family_that_needs_torchvision_says_so(tmp_path: Path, family: str) -> None:
+    with pytest.raises(BackboneError, match=r"orchvision.*Install it: pip install torchvision"):
+        load_backbone(tiny.save(family, tmp_path))
 
 
 @pytest.mark.parametrize("missing", ["preprocessor_config.json", "tokenizer.json", "model.safetensors"])

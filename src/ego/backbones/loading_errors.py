@@ -157,8 +157,10 @@ def _package(cause: BaseException) -> str:
 
 
 def _first_line(cause: BaseException) -> str:
+    """Take the first line of a message, without the beginning of a sentence that goes on in the next one."""
     lines = [line.strip() for line in str(cause).strip().splitlines() if line.strip()] or [type(cause).__name__]
-    return lines[0].rstrip(".") + "."
+    whole = lines[0] if lines[0].endswith((".", "!", "?")) or ". " not in lines[0] else lines[0].rpartition(". ")[0]
+    return whole.rstrip(".") + "."
 
 
 def _sentence(text: str) -> str:

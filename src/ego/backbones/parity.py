@@ -6,8 +6,9 @@ follow from the sizes of the images. A model whose prompts differ is refused, wi
 """
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -15,12 +16,15 @@ from PIL import Image
 from torch import Tensor
 
 from ego.backbones.huggingface import HuggingFaceBackbone
+from ego.backbones.picture_writing import WrittenPicture
 from ego.errors import BackboneError, SelfCheckError
 from ego.prompt import Picture, Prompt, Text, Turn
 from ego.visual_tokens import VisualTokens
 
 Said: TypeAlias = str | tuple[int, int]
 """Words, or an image of this width and height."""
+Writing: TypeAlias = Callable[[tuple[int, int]], WrittenPicture]
+"""Writes an image of a size, each size once."""
 SMALL, OTHER, TALL, WIDE, LARGE = (96, 64), (120, 200), (300, 1500), (1500, 300), (1600, 1200)
 CONTEXT_SHOWN = 6
 
@@ -100,8 +104,10 @@ def require_parity(backbone: HuggingFaceBackbone) -> None:
 def compare_prompts(backbone: HuggingFaceBackbone) -> Iterator[Parity]:
     """Lay every conversation out both ways."""
     among = (AMONG_WORDS,) if backbone.chat.template.keeps_order else ()
+    write = cache(lambda size: backbone.preparation.write(Image.new("RGB", size, "grey")))
     for conversation in (*CONVERSATIONS, *among):
-        yield _compared(backbone, _several(conversation) if backbone.preparation.one_of_several else conversation)
+        several = _several(conversation) if backbone.preparation.one_of_several else conversation
+        yield _compared(backbone, several, write)
 
 
 def _several(conversation: Conversation) -> Conversation:
@@ -114,9 +120,11 @@ def _several(conversation: Conversation) -> Conversation:
     return Conversation(f"{conversation.name}, twice", ((role, doubled), *conversation.turns[1:]))
 
 
-def _compared(backbone: HuggingFaceBackbone, conversation: Conversation) -> Parity:
+def _compared(backbone: HuggingFaceBackbone, conversation: Conversation, write: Writing) -> Parity:
     images: list[Image.Image] = []
-    turns = [Turn(role, tuple(_part(backbone, item, images) for item in said)) for role, said in conversation.turns]
+    turns = [
+        Turn(role, tuple(_part(backbone, item, images, write) for item in said)) for role, said in conversation.turns
+    ]
     messages = [{"role": role, "content": [_item(item) for item in said]} for role, said in conversation.turns]
     try:
         native = dict(backbone.chat.native_inputs(messages, images, return_tensors="pt"))
@@ -132,11 +140,11 @@ def _compared(backbone: HuggingFaceBackbone, conversation: Conversation) -> Pari
     return Parity(conversation.name, len(tokens), difference)
 
 
-def _part(backbone: HuggingFaceBackbone, said: Said, images: list[Image.Image]) -> Text | Picture:
+def _part(backbone: HuggingFaceBackbone, said: Said, images: list[Image.Image], write: Writing) -> Text | Picture:
     """Make a part of a prompt; an image gets visual tokens without content, and is added to `images` as written."""
     if isinstance(said, str):
         return Text(said)
-    written = backbone.preparation.write(Image.new("RGB", said, "grey"))
+    written = write(said)
     images.append(Image.new("RGB", written.size, "grey"))
     count = len(written.markup)
     hollow = VisualTokens(

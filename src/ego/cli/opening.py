@@ -88,6 +88,8 @@ def open_backbone(settings: Settings, output: Output) -> "Backbone":
         output.note(REAL_USE)
     bars = settings.model != EMBEDDED and sys.stderr.isatty()  # a large model takes minutes, mini a moment
     spread = settings.device == SPREAD
+    if bars:
+        output.note(f"loading {settings.model}")
     with nullcontext() if bars else output.working(f"loading {settings.model}"):
         from ego.backbones import load_backbone
         from ego.backbones.loading import hide_progress
