@@ -78,6 +78,21 @@ def test_neither(tmp_path: Path) -> None:
         query_frames(tmp_path / "a.mp4", 4)
 
 
+def test_gigabytes_of_holes_are_neither(tmp_path: Path) -> None:
+    with (tmp_path / "a.mp4").open("wb") as file:
+        file.write(b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41")
+        file.truncate(12 * 2**30)
+    with pytest.raises(ImageError, match="is neither an image nor a video"):
+        query_frames(tmp_path / "a.mp4", 4)
+
+
+def test_a_video_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.avi", 40)
+    monkeypatch.setattr(limits, "READ_SECONDS", -1.0)
+    with pytest.raises(ImageError, match="takes longer than"):
+        query_frames(path, 4)
+
+
 def test_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(VideoError, match="900 frames were asked for; at most 256"):
         query_frames(b"x", 900)

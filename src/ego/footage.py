@@ -10,12 +10,12 @@ from PIL import Image
 
 from ego import limits
 from ego.concept import ImageSource
-from ego.errors import ImageError, InputError
+from ego.errors import ImageError, InputError, VideoError
 from ego.media.animation import animation_frames, is_animation
 from ego.media.formats import SIGNED, UNSIGNED, identify
 from ego.media.picture import Frame, LoadedImage
 from ego.media.reading import read_image, read_opened
-from ego.media.source import TimedStream, label_of, opened
+from ego.media.source import TimedStream, TooSlowError, label_of, opened
 from ego.media.unreadable import explained
 from ego.video.opening import UNREADABLE, opened_pictures
 from ego.video.reading import frames_of_stream, require_count
@@ -60,13 +60,14 @@ def _seen(source: ImageSource, count: int) -> LoadedImage | tuple[Frame, ...]:
         return read_image(source)
     label = label_of(source)
     with opened(source, limits.VIDEO_BYTES, ImageError) as file:
+        stream = TimedStream(file, limits.READ_SECONDS)
         with explained(label):
-            seen = _image_or_animation(TimedStream(file, limits.IMAGE_SECONDS), label, SIGNED, count)
-        if seen is None and _holds_pictures(TimedStream(file, limits.VIDEO_SECONDS), label):
-            seen = frames_of_stream(TimedStream(file, limits.VIDEO_SECONDS), label, count)
+            seen = _image_or_animation(stream, label, SIGNED, count)
+        if seen is None and _holds_pictures(stream, label):
+            seen = frames_of_stream(stream, label, count)
         if seen is None:
             with explained(label):
-                seen = _image_or_animation(TimedStream(file, limits.IMAGE_SECONDS), label, UNSIGNED, count)
+                seen = _image_or_animation(stream, label, UNSIGNED, count)
     if seen is None:
         raise ImageError(f"{label} is neither an image nor a video of a known format; convert it to JPEG or MP4")
     return seen
@@ -88,5 +89,7 @@ def _holds_pictures(stream: TimedStream, label: str) -> bool:
     try:
         with opened_pictures(stream, label):
             return True
+    except TooSlowError as error:
+        raise VideoError(f"{label} cannot be read as a video ({error}); convert it to MP4 (H.264)") from error
     except UNREADABLE:
         return False

@@ -12,9 +12,9 @@ VIDEO_BYTES = 2**36  # hours of film; frames are found by seeking, so the length
 MEMORY_BYTES = 2**28  # a hundred photos of a 14B model have some 50 MB; reading takes four times as much
 MEMORY_HEADER_BYTES = 2**24  # JSON; parsed, it takes some twenty times as much
 JSON_BYTES = 50_000_000  # of `[],` over and over it takes twenty times as much; COCO's 5,000 photos have 20 MB
+READ_SECONDS = 45.0  # readers that go byte by byte through nonsense are stopped at their next byte
 
 # -- images
-IMAGE_SECONDS = 45.0  # readers that go byte by byte through nonsense are stopped at their next byte
 PIXELS = 110_000_000  # 12000x9000: decoded it takes 440 MB, and is made smaller at once
 PIXELS_OF = {  # formats that are dearer, or cheaper, than four bytes a pixel
     "JPEG": 204_000_000,  # 16320x12240 phones: made smaller while it is decoded
@@ -35,7 +35,6 @@ ANIMATION_FRAMES = 10_000  # a quarter of an hour at 10 frames a second; all of 
 ANIMATION_PIXELS = 4_000_000_000  # frames x pixels, decoded twice: once for their times, once for the pictures
 
 # -- videos
-VIDEO_SECONDS = 40.0  # of reading; only nonsense takes longer
 VIDEO_PATIENCE = 8.0  # seconds of decoding towards exact moments; then the frames at hand are taken
 FRAME_PIXELS = 36_000_000  # 8192x4320; a decoder keeps up to 16 of them
 FRAMES = 256  # asked for at once

@@ -32,7 +32,7 @@ def animation_frames(image: ImageFile, count: int, label: str) -> tuple[Frame, .
         ImageError: If it has too many frames to be decoded in reasonable time.
     """
     _require_short(image, label)
-    gives_up = time.monotonic() + limits.IMAGE_SECONDS
+    gives_up = time.monotonic() + limits.READ_SECONDS / 2  # the other half for going through it again
     begins = [0.0, *accumulate(_seconds_shown(image) for _ in _all_frames(image, gives_up, label))]
     chosen = _chosen(begins, count)
     pictures = _pictures(image, chosen, min(limits.FRAME_KEPT_PIXELS, limits.FRAMES_PIXELS // count))

@@ -38,6 +38,8 @@ def identify(stream: TimedStream, label: str, formats: Sequence[str] = FORMATS) 
             continue
         if name == "AVIF" and b"avi" not in prefix:  # a container's brand that HEIF has, too
             continue
+        if name in UNSIGNED and length > limits.IMAGE_BYTES:
+            continue
         _require_length(length, name, label)
         if name == "JPEG":  # before its reader goes byte by byte
             count_scans(stream, label)

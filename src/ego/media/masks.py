@@ -35,7 +35,7 @@ def read_mask(source: ImageSource) -> Bool[np.ndarray, "height width"]:
         with explained(label):
             return _marked(source, label)
     with explained(label), opened(source, limits.IMAGE_BYTES, ImageError) as file:
-        stream = TimedStream(file, limits.IMAGE_SECONDS)
+        stream = TimedStream(file, limits.READ_SECONDS)
         image = identify(stream, label)
         if image is None:
             raise ImageError(f"{label} is not an image of a known format; save the mask as PNG")

@@ -32,7 +32,7 @@ def read_image(source: ImageSource) -> LoadedImage:
             require_usable(source.size, label)
             return _loaded(source, label)
     with explained(label), opened(source, limits.IMAGE_BYTES, ImageError) as file:
-        stream = TimedStream(file, limits.IMAGE_SECONDS)
+        stream = TimedStream(file, limits.READ_SECONDS)
         image = identify(stream, label)
         if image is None:
             raise ImageError(f"{label} is not an image of a known format; convert it to JPEG or PNG")

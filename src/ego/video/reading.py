@@ -49,7 +49,7 @@ def read_frames(source: ImageSource, count: int) -> tuple[Frame, ...]:
     require_count(count)
     label = label_of(source)
     with opened(source, limits.VIDEO_BYTES, VideoError) as file:
-        return frames_of_stream(TimedStream(file, limits.VIDEO_SECONDS), label, count)
+        return frames_of_stream(TimedStream(file, limits.READ_SECONDS), label, count)
 
 
 def frames_of_stream(stream: TimedStream, label: str, count: int) -> tuple[Frame, ...]:
@@ -73,7 +73,7 @@ def is_video(source: ImageSource) -> bool:
         with (
             explained(label),
             opened(source, limits.VIDEO_BYTES, VideoError) as file,
-            opened_pictures(TimedStream(file, limits.VIDEO_SECONDS), label),
+            opened_pictures(TimedStream(file, limits.READ_SECONDS), label),
         ):
             return True
     except EgoError:
