@@ -2,7 +2,8 @@
 
     python benchmarks/hostile.py [--only WORD] [--markdown FILE]
 
-Every line must stay below 2 GB and 60 seconds (`ego.limits`); the exit status says whether all did. The inputs are made
+Every line must stay below 2 GB and 60 seconds of the processor (`ego.limits`; by the clock, a reader is stopped after
+120); the exit status says whether all did. The inputs are made
 in a temporary folder (some 500 MB; the many gigabytes of the sparse ones take no room).
 """
 
@@ -47,14 +48,13 @@ class Measured:
     name: str
     megabytes: float
     seconds: float
+    busy: float
     said: str
 
     @property
     def held(self) -> bool:
         return (
-            self.megabytes < MOST_MEGABYTES
-            and self.seconds < MOST_SECONDS
-            and self.said.startswith(("read", "refused"))
+            self.megabytes < MOST_MEGABYTES and self.busy < MOST_SECONDS and self.said.startswith(("read", "refused"))
         )
 
 
@@ -82,7 +82,8 @@ def measure(kind: str, name: str, path: Path, count: int) -> Measured:
     status, usage = _waited(child, started)
     lines = out.read_text().splitlines()
     said = lines[-1] if lines else f"ended with {os.waitstatus_to_exitcode(status)}"
-    return Measured(kind, name, usage.ru_maxrss / 1024, time.monotonic() - started, said)
+    busy = usage.ru_utime + usage.ru_stime
+    return Measured(kind, name, usage.ru_maxrss / 1024, time.monotonic() - started, busy, said)
 
 
 def _waited(child: int, started: float) -> tuple[int, "os.struct_rusage"]:
@@ -105,10 +106,10 @@ def all_inputs(word: str) -> list[tuple[str, str, Callable[[Path], Path], int]]:
 
 
 def table(rows: list[Measured]) -> str:
-    lines = ["| input | MB | s | |", "|---|--:|--:|---|"]
+    lines = ["| input | MB | s | processor s | |", "|---|--:|--:|--:|---|"]
     for one in rows:
         said = one.said if len(one.said) < 110 else one.said[:107] + "..."
-        lines.append(f"| {one.kind}: {one.name} | {one.megabytes:.0f} | {one.seconds:.1f} | {said} |")
+        lines.append(f"| {one.kind}: {one.name} | {one.megabytes:.0f} | {one.seconds:.1f} | {one.busy:.1f} | {said} |")
     return "\n".join(lines) + "\n"
 
 
@@ -123,7 +124,8 @@ def main() -> int:
             one = measure(kind, name, made(make, Path(folder)), count)
         rows.append(one)
         mark = "ok  " if one.held else "OVER"
-        print(f"{mark} {one.megabytes:6.0f} MB {one.seconds:6.1f} s  {kind}: {name}: {one.said[:160]}", flush=True)
+        took = f"{one.megabytes:6.0f} MB {one.seconds:6.1f} s ({one.busy:.1f} busy)"
+        print(f"{mark} {took}  {kind}: {name}: {one.said[:160]}", flush=True)
     if asked.markdown:
         asked.markdown.write_text(table(rows))
     print(f"{sum(one.held for one in rows)} of {len(rows)} below {MOST_MEGABYTES} MB and {MOST_SECONDS} s")
