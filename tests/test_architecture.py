@@ -13,7 +13,7 @@ LONGEST_FUNCTION = 40
 
 # Lower rooms come first; a room imports from its own floor or from below. A name stands for its package, too.
 FLOORS = (
-    ("errors", "shapes", "limits"),
+    ("errors", "shapes", "limits", "results"),
     (
         *("concept", "config", "visual_tokens", "memory", "prompt", "keywords", "attention", "layers", "memory_size"),
         *("selection", "similarity_filter", "least_used", "best_views", "compact_rows", "memory_story", "heat_picture"),
@@ -50,6 +50,7 @@ FLOORS = (
         "bulk",
         "album",
         "server",
+        "client",
     ),
 )
 ABOVE_BACKBONES = 4  # floors from here on know the contract, never a family...

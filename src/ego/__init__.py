@@ -8,21 +8,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ego.answer import Answer, Recognition
     from ego.backbones import load_backbone, register_family
     from ego.backbones.base import Backbone
+    from ego.client.remote import connect
     from ego.concept import Concept, Region
     from ego.config import EgoConfig
     from ego.errors import EgoError
     from ego.explain import heatmap
     from ego.memory import ConceptMemory
     from ego.personalizer import Ego
+    from ego.results import Answer, Recognition
     from ego.store import ConceptStore
 
 __version__ = "0.1.0"
 
 _ROOM_OF = {
-    "Answer": "ego.answer",
+    "Answer": "ego.results",
     "Backbone": "ego.backbones.base",
     "Concept": "ego.concept",
     "ConceptMemory": "ego.memory",
@@ -30,8 +31,9 @@ _ROOM_OF = {
     "Ego": "ego.personalizer",
     "EgoConfig": "ego.config",
     "EgoError": "ego.errors",
-    "Recognition": "ego.answer",
+    "Recognition": "ego.results",
     "Region": "ego.concept",
+    "connect": "ego.client.remote",
     "heatmap": "ego.explain",
     "load_backbone": "ego.backbones",
     "register_family": "ego.backbones",
@@ -47,6 +49,7 @@ __all__ = [  # noqa: RUF022  (in the order a reader meets them)
     "Recognition",
     "Answer",
     "heatmap",
+    "connect",
     "EgoConfig",
     "EgoError",
     "Backbone",

@@ -1,8 +1,6 @@
 """Prompt -> generated text and first-token probabilities -> Answer, Recognition (paper 3.3)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor
@@ -11,54 +9,11 @@ from ego.answer_correction import saved_correction
 from ego.backbones.base import Backbone, Prefix
 from ego.memory import ConceptMemory
 from ego.prompt import Prompt, query_prompt, recognition_question
+from ego.results import Answer, Recognition, Said
 from ego.visual_tokens import VisualTokens
 
 YES_WORDS = ("Yes", "yes", "YES")
 NO_WORDS = ("No", "no", "NO")
-Said = Literal["yes", "no", "other", "not asked", "told"]
-
-
-@dataclass(frozen=True)
-class Recognition:
-    """Whether one concept is in an image.
-
-    Attributes:
-        name: The concept.
-        present: probability >= threshold.
-        probability: P(yes) / (P(yes) + P(no)) of the first answer token, corrected where a correction was fitted.
-        threshold: What `present` was decided with.
-        said: The likeliest first token, read as text; "other" is an unparsable answer, "not asked" marks a concept that
-            the similarity filter left out (probability 0), "told" a picture of which the user said it (0 or 1).
-        seen_at: Seconds of the frames of a video in which it was found; empty for pictures.
-    """
-
-    name: str
-    present: bool
-    probability: float
-    threshold: float
-    said: Said
-    seen_at: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the model said with the memories in its context.
-
-    Attributes:
-        text: The answer.
-        names: Concepts that were in the prompt, in order.
-        dropped: Concepts that the similarity filter, or the model's limit of concepts in one prompt, left out.
-        mentioned: Concepts of the prompt whose names the answer says.
-        prompt_tokens: Length of the prompt.
-        seconds: Wall-clock time, image encoding excluded.
-    """
-
-    text: str
-    names: tuple[str, ...]
-    dropped: tuple[str, ...]
-    mentioned: tuple[str, ...]
-    prompt_tokens: int
-    seconds: float
 
 
 def recognize_pictures(

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from ego.answer import Answer
 from ego.concept import require_characters
 from ego.errors import InputError
 from ego.prompt import Prompt
+from ego.results import Answer
 from ego.scene import Scene
 
 

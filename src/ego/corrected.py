@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from ego.answer import Recognition
 from ego.backbones.base import Backbone
 from ego.corrections import Correction, Corrections, log_odds, logistic, shift
 from ego.media import Frame
 from ego.media.picture import picture_digest
 from ego.memory import ConceptMemory
+from ego.results import Recognition
 
 
 def as_corrected(

@@ -2,7 +2,6 @@
 
 personal = Ego(load_backbone("mini"), store=ConceptStore("my-concepts"))
 personal.introduce(Concept("Bo", images=["bo-1.jpg"]))
-personal.recognize("park.jpg")
 """
 
 import os
@@ -12,7 +11,6 @@ from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 
-from ego.answer import Answer, Recognition
 from ego.backbones.base import Backbone
 from ego.calibration import saved_layers
 from ego.chat import Chat
@@ -33,7 +31,8 @@ from ego.prefix_cache import PrefixCache
 from ego.prompt import CAPTION_WITH_NAMES, caption_question, recognition_question
 from ego.recognition import in_view_of, recognize_sights
 from ego.references import read_references
-from ego.scene import Scene, SceneReader
+from ego.results import Answer, Recognition
+from ego.scene import Scene, SceneReader, Sight
 from ego.store import ConceptStore
 from ego.store_contents import SkippedFile
 from ego.thresholds import learnt_decisions
@@ -48,11 +47,9 @@ class Ego:
         backbone: The model, see `load_backbone`.
         store: Where memories live; None keeps them in a temporary folder that goes with this object.
         config: Numbers of the method.
-        cache: What the model has read; give the same one to every `Ego` on one model, so that they keep within one
-            limit of memory. None: one of its own, of `config.cache_megabytes`.
+        cache: What the model has read, shared by every `Ego` on one model; None: `config.cache_megabytes` of its own.
 
-    An image of a query may be a path, a PIL image, a video or animation, or a list of frames; what a file is, its
-    content says. Several threads may use one `Ego` at once.
+    A query may look at a path, a PIL image, a video, or a list of frames. Several threads may use it at once.
     """
 
     def __init__(
@@ -276,10 +273,14 @@ class Ego:
         Args:
             image: What to look at.
             names: Concepts that enter the prompt; all by default.
-            question: What will be asked; of a list longer than the model can overlook, the concepts it names are kept.
+            question: What will be asked; of a list longer than the model can overlook, what it names is kept.
         """
+        return self._scenes.scene(self.sight(image, names, question=question))
+
+    def sight(self, image: QueryImage | None, names: Sequence[str] | None = None, *, question: str = "") -> Sight:
+        """Choose what `look` would let the model read, and stop there: for those who hand it to another engine."""
         sight = self._scenes.look(self._remembered(names, question), () if image is None else self._frames(image))
-        return self._scenes.scene(in_view_of(self._cache, sight, question, threshold=self.config.threshold))
+        return in_view_of(self._cache, sight, question, threshold=self.config.threshold)
 
     def _pointing(self, memory: ConceptMemory, frame: Frame) -> Pointing:
         scene = self._scenes.scene(self._scenes.look([memory], [frame]))

@@ -7,11 +7,12 @@ list in its stable order, from the front.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ego.answer import Recognition, mentions, not_asked, recognize_pictures
+from ego.answer import mentions, not_asked, recognize_pictures
 from ego.backbones.base import Backbone, Prefix
 from ego.memory import ConceptMemory
 from ego.prefix_cache import PrefixCache
 from ego.prompt import query_prompt
+from ego.results import Recognition
 from ego.scene import Sight
 from ego.visual_tokens import VisualTokens
 

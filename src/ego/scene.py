@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from weakref import WeakKeyDictionary
 
-from ego.answer import Answer, answer
+from ego.answer import answer
 from ego.backbones.base import Backbone, Prefix
 from ego.config import EgoConfig
 from ego.crowd import Crowd
@@ -16,6 +16,7 @@ from ego.media import Frame
 from ego.memory import ConceptMemory
 from ego.prefix_cache import PrefixCache
 from ego.prompt import GUARD, Prompt, Text, Turn, memory_parts, query_prompt
+from ego.results import Answer
 from ego.similarity_filter import fill, shortlist
 from ego.visual_tokens import VisualTokens
 

@@ -11,10 +11,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ego.answer import Recognition
 from ego.atomic_file import make_folder, write_file
 from ego.errors import StoreError
 from ego.memory import ConceptMemory, Fingerprint
+from ego.results import Recognition
 from ego.text_file import read_json
 
 FILE = "thresholds.json"

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from ego.answer import Recognition
 from ego.media.picture import Frame
+from ego.results import Recognition
 
 
 def groups(frames: Sequence[Frame], together: int) -> list[tuple[Frame, ...]]:

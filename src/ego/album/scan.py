@@ -19,11 +19,11 @@ from PIL import ExifTags, Image
 from ego.album.files import list_pictures
 from ego.album.index import AlbumIndex, Box, Find
 from ego.album.picture_file import Kind
-from ego.answer import Recognition
 from ego.corrected import model_key
 from ego.errors import ContextBudgetError, InputError, StoreError
 from ego.memory import ConceptMemory
 from ego.personalizer import Ego
+from ego.results import Recognition
 
 LEAST_SHOWN = 0.3  # probability from which a box is kept: corrections and thresholds may let a concept in later
 _LOCK = ".album.lock"

@@ -149,6 +149,16 @@ class ChatFormat:
         """Decode tokens, control tokens included."""
         return str(self._processor.tokenizer.decode(list(ids), clean_up_tokenization_spaces=False))
 
+    def spells_control(self, words: Sequence[Words]) -> bool:
+        """Say whether words of users would be read as control tokens where the whole is tokenized at once."""
+        return self._words.spells_control(words)
+
+    def markup_of(self, tokens: VisualTokens) -> Markup:
+        """Say how visual tokens are written: as their picture was, or between the delimiters of a memory."""
+        markup = tokens.markup
+        fits = markup is not None and len(markup) == len(tokens)
+        return markup if fits and markup is not None else Markup(self.delimiters, (len(tokens),))
+
     def native_ids(self, image: Image.Image, question: str) -> list[int]:
         """Let the model's own processor lay out one image and a question."""
         message = _said("user", IMAGE, _words(question))
@@ -207,9 +217,7 @@ class ChatFormat:
     def _picture(self, part: Part, number: int) -> Iterator[Piece]:
         """Write the runs of placeholders of a picture or a memory, and the words around them."""
         assert not isinstance(part, Text)
-        markup = part.tokens.markup
-        if markup is None or len(markup) != len(part.tokens):
-            markup = Markup(self.delimiters, (len(part.tokens),))
+        markup = self.markup_of(part.tokens)
         for words, length in zip_longest(markup.words, markup.runs):
             yield Words(words)
             if length is not None:

@@ -111,6 +111,11 @@ class HuggingFaceBackbone:
         """Tokens that end a turn."""
         return _end_tokens(self.model, self._tokenizer)
 
+    @property
+    def has_axes(self) -> bool:
+        """Whether rotary positions have several axes, so that a picture lies on a grid."""
+        return self._can.multimodal_positions
+
     def encode_image(self, image: Image.Image) -> VisualTokens:
         """Run vision tower and projector once on an upright RGB image."""
         return self.images(image)

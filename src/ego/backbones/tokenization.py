@@ -89,6 +89,10 @@ class Tokenization:
         cuts = [Cut(at, forced=True) for at in self._hostile([Words(text, trusted=False)], text)]
         return self._cut_up(text, cuts, (before, *ANYWHERE), "")[0]
 
+    def spells_control(self, words: Sequence[Words]) -> bool:
+        """Say whether users spelt a control token, wholly or in part."""
+        return bool(self._hostile(words, "".join(piece.text for piece in words)))
+
     def _hostile(self, words: Sequence[Words], text: str) -> list[int]:
         """Find control tokens that users spelt, wholly or in part; each is cut behind its first character."""
         trusted = [piece.trusted for piece in words for _ in piece.text]

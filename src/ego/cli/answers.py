@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from ego.cli.opening import NOTHING_KNOWN, open_personalizer, open_store
+from ego.cli.opening import NOTHING_KNOWN, open_answering, open_store
 from ego.cli.options import DeviceOption, FramesOption, JsonOption, LibraryOption, ModelOption, NamesOption
 from ego.cli.output import Output
 from ego.cli.paths import problem_with, require_files
@@ -17,9 +17,10 @@ from ego.concept import require_characters
 from ego.errors import ImageError, InputError, UnknownConceptError, VideoError
 
 if TYPE_CHECKING:
-    from ego.answer import Answer, Recognition
     from ego.chat import Chat
+    from ego.client.remote import RemoteChat, RemoteEgo
     from ego.personalizer import Ego
+    from ego.results import Answer, Recognition
 
 FAREWELLS = {"/exit", "/quit"}
 
@@ -139,7 +140,7 @@ def chat(
     raise typer.Exit(_converse(conversation, output))
 
 
-def _converse(conversation: "Chat", output: Output) -> int:
+def _converse(conversation: "Chat | RemoteChat", output: Output) -> int:
     """Answer line by line; a line that cannot be used is reported, and the conversation goes on."""
     code = 0
     while (text := output.ask_line("you: ")) is not None and text.strip() not in FAREWELLS:
@@ -156,25 +157,25 @@ def _converse(conversation: "Chat", output: Output) -> int:
     return code
 
 
-def _open(settings: Settings, output: Output, frames: int | None, image: Path | None) -> "Ego":
+def _open(settings: Settings, output: Output, frames: int | None, image: Path | None) -> "Ego | RemoteEgo":
     """Open what answers; without a concept it answers as well, as any model does."""
     if image is not None:
         require_files([image])
-    personal = open_personalizer(settings, output, video_frames=frames)
-    if not personal.memories:
+    personal = open_answering(settings, output, video_frames=frames)
+    if settings.server is None and not personal.memories:
         output.note(NOTHING_KNOWN)
     return personal
 
 
-def _open_knowing(settings: Settings, output: Output, frames: int | None) -> "Ego":
+def _open_knowing(settings: Settings, output: Output, frames: int | None) -> "Ego | RemoteEgo":
     """Open what recognizes.
 
     Raises:
         UnknownConceptError: If there is nothing to recognize.
     """
-    if not open_store(settings).folder.is_dir():
+    if settings.server is None and not open_store(settings).folder.is_dir():
         raise UnknownConceptError(NOTHING_KNOWN)
-    personal = open_personalizer(settings, output, video_frames=frames)
+    personal = open_answering(settings, output, video_frames=frames)
     if not personal.memories:
         raise UnknownConceptError(NOTHING_KNOWN)
     return personal

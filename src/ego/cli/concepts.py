@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 
 from ego.cli.completion import concept_names
+from ego.cli.elsewhere import export_there, import_there, list_there, remove_there, service, show_there
 from ego.cli.introduce import describe_memory, describe_story
 from ego.cli.opening import NOTHING_KNOWN, list_library, open_store
 from ego.cli.options import JsonOption, LibraryOption
@@ -34,6 +35,9 @@ NameArgument = Annotated[
 def list_concepts(*, library: LibraryOption = None, as_json: JsonOption = False) -> None:
     """List the concepts of the library; files that cannot be used are named on stderr."""
     output = Output(as_json=as_json)
+    if there := service():
+        list_there(there, output)
+        return
     listing = list_library(resolve(library=library))
     for path, reason in sorted(listing.skipped.items()):
         output.note(f"left aside {path.name}: {reason}")
@@ -50,6 +54,9 @@ def list_concepts(*, library: LibraryOption = None, as_json: JsonOption = False)
 @app.command()
 def show(name: NameArgument, *, library: LibraryOption = None, as_json: JsonOption = False) -> None:
     """Show a concept: what the model said about each photo, which words counted, how many tokens were kept and why."""
+    if there := service():
+        show_there(there, name, Output(as_json=as_json))
+        return
     memory = open_store(resolve(library=library)).get(name)
     document = describe_memory(memory)
     table = Table(show_header=False, title=memory.name, title_justify="left")
@@ -72,7 +79,10 @@ def rename(
     as_json: JsonOption = False,
 ) -> None:
     """Give a concept another name."""
-    open_store(resolve(library=library)).rename(name, new_name)
+    if there := service():
+        there.rename(name, new_name)
+    else:
+        open_store(resolve(library=library)).rename(name, new_name)
     Output(as_json=as_json).result({"renamed": name, "to": new_name}, f"{name} is now {new_name}.")
 
 
@@ -93,7 +103,11 @@ def remove(
     as_json: JsonOption = False,
 ) -> None:
     """Forget concepts, after asking if somebody can be asked. `ego concepts export` keeps a copy."""
-    output, store = Output(as_json=as_json), open_store(resolve(library=library))
+    output = Output(as_json=as_json)
+    if there := service():
+        remove_there(there, names, output, yes=yes)
+        return
+    store = open_store(resolve(library=library))
     known = store.removable(*names)
     if output.can_ask and not yes and not output.confirmed(f"Forget {', '.join(known)} for good?"):
         output.result({"removed": []}, "Nothing was removed.")
@@ -115,6 +129,9 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write one concept to a file that another library can import."""
+    if there := service():
+        export_there(there, name, file, Output(as_json=as_json), replace=replace)
+        return
     open_store(resolve(library=library)).export(name, file, replace=replace)
     Output(as_json=as_json).result({"exported": name, "file": str(file)}, f"Wrote {file}.")
 
@@ -129,6 +146,9 @@ def import_concept(
     as_json: JsonOption = False,
 ) -> None:
     """Take a concept from a file into the library."""
+    if there := service():
+        import_there(there, file, name, Output(as_json=as_json), replace=replace)
+        return
     store = open_store(resolve(library=library), may_be_new=True)
     memory = store.get(store.import_file(file, name, replace=replace))
     Output(as_json=as_json).result(describe_memory(memory), f"{memory.name} is remembered.")

@@ -130,6 +130,9 @@ def introduce(
     require_files(images)
     concept = Concept(name, images, category=category, notes=notes, keywords=keywords, regions=regions)
     settings = resolve(model, library, device)
+    if settings.server is not None:
+        _remember_there(settings.server, concept, output, replace, add_view, thumbnail)
+        return
     memory = _remember(concept, settings, output, replace, add_view, thumbnail, keep_views)
     output.result(describe_memory(memory), *_for_people(memory))
 
@@ -198,6 +201,22 @@ def _affordable(
     if output.can_ask and output.confirmed(f"Keep the {enough} best views only?"):
         return best_views(memory, enough)
     return memory
+
+
+def _remember_there(
+    server: str, concept: "Concept", output: Output, replace: bool, add_view: bool, thumbnail: bool
+) -> None:
+    from ego.client.remote import connect
+
+    personal = connect(server)
+    with output.working(f"introducing {concept.name} at {server}"):
+        if add_view:
+            made = personal.add_view(concept.name, concept.images, keywords=concept.keywords)
+        else:
+            made = personal.introduce(concept, replace=replace, thumbnail=thumbnail)
+    told = made.described
+    lines = [f"view {number}: {view['size_rule']}" for number, view in enumerate(told["views"])]
+    output.result(told, f"{made.name} is remembered in {told['tokens']} visual tokens.", *lines)
 
 
 def _for_people(memory: "ConceptMemory") -> list[str]:

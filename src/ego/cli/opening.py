@@ -10,6 +10,7 @@ from ego.errors import StoreError
 
 if TYPE_CHECKING:
     from ego.backbones.base import Backbone
+    from ego.client.remote import RemoteEgo
     from ego.library.contract import Library
     from ego.memory_listing import Listing
     from ego.personalizer import Ego
@@ -66,6 +67,15 @@ def _require_library(settings: Settings) -> None:
             f"there is no library at {settings.library}; check --library, EGO_LIBRARY and config.toml, or make it "
             "with `ego introduce`"
         )
+
+
+def open_answering(settings: Settings, output: Output, **method: Any) -> "Ego | RemoteEgo":
+    """Open what answers: a running service, if the user named one, else the model in this process."""
+    if settings.server is None:
+        return open_personalizer(settings, output, **method)
+    from ego.client.remote import connect
+
+    return connect(settings.server)
 
 
 def open_personalizer(settings: Settings, output: Output, *, may_be_new: bool = False, **method: Any) -> "Ego":

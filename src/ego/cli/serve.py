@@ -70,6 +70,14 @@ def serve(
         int, typer.Option(min=1, help="Longest answer, in tokens.", rich_help_panel=_HOW_MUCH)
     ] = 1024,
     body_megabytes: Annotated[int, typer.Option(min=1, help="Largest request.", rich_help_panel=_HOW_MUCH)] = 32,
+    vllm: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL",
+            help="A vLLM server with the same model that answers in place of this process; repeatable for replicas.",
+            rich_help_panel="Engine",
+        ),
+    ] = None,
     model: ModelOption = None,
     library: LibraryOption = None,
     device: DeviceOption = None,
@@ -95,12 +103,12 @@ def serve(
     limits.require_safe()  # before the model is loaded
     output = Output(as_json=False)
     from ego.server.app import server
-    from ego.server.engines.local import LocalEngine
+    from ego.server.engines import choose
     from ego.server.journal import configure
     from ego.server.service import Service
 
     backbone = open_backbone(settings, output)
-    service = Service(backbone, lambda thread: LocalEngine(thread, answer_tokens), limits, settings.config())
+    service = Service(backbone, choose(backbone, limits, vllm or ()), limits, settings.config())
     output.note(f"{service.model_name} answers on http://{host}:{port}; documentation at /docs")
     configure()
     running = server(service)

@@ -10,6 +10,7 @@ The config file is `config.toml` in the usual folder of the platform (`~/.config
     threshold = 0.6
 """
 
+import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ class _File(BaseModel):
     model: str | None = Field(default=None, min_length=1)
     library: str | None = Field(default=None, min_length=1)
     device: str | None = Field(default=None, min_length=1)
+    server: str | None = Field(default=None, min_length=1)
     method: dict[str, Any] = {}
 
 
@@ -49,6 +51,7 @@ class Settings:
         library_chosen: Whether the user chose it; if not, it may not be there yet.
         device: Where the model runs; None lets the library choose.
         method: Fields of EgoConfig from the config file.
+        server: Address of a running service that does the work; None: this process does.
     """
 
     model: str
@@ -57,6 +60,7 @@ class Settings:
     library_chosen: bool
     device: str | None
     method: dict[str, Any]
+    server: str | None = None
 
     def config(self, **overrides: Any) -> "EgoConfig":
         """Build the numbers of the method; an override of None changes nothing.
@@ -85,6 +89,7 @@ def resolve(model: str | None = None, library: Path | None = None, device: str |
         library_chosen=folder is not None,
         device=device or file.device,
         method=file.method,
+        server=os.environ.get("EGO_SERVER") or file.server,
     )
 
 

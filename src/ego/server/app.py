@@ -12,6 +12,7 @@ import ego
 from ego.server import concepts, health, looking, ollama, openai, responses
 from ego.server.answers import answer_failures
 from ego.server.gate import Gate
+from ego.server.mcp import McpRoom
 from ego.server.service import Service
 from ego.server.settings import MEGABYTE
 
@@ -37,6 +38,8 @@ def create_app(service: Service) -> ASGIApp:
     for room in (openai, responses, ollama, concepts, looking, health):
         app.include_router(room.router)
     answer_failures(app)
+    app.state.mcp = McpRoom(service)
+    app.mount("/mcp", app.state.mcp.app)
     gate: ASGIApp = Gate(app, service.settings, service.metrics)
     if service.settings.origins:
         gate = CORSMiddleware(gate, allow_origins=service.settings.origins, allow_methods=["*"], allow_headers=["*"])
@@ -62,7 +65,9 @@ def server(service: Service) -> uvicorn.Server:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
+    await service.start()
     try:
-        yield
+        async with app.state.mcp.running():
+            yield
     finally:
         await service.close()

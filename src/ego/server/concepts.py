@@ -10,7 +10,7 @@ from fastapi import APIRouter, File, Form, Query, UploadFile
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from ego.concept import Concept, clean_name, name_key
+from ego.concept import Concept, Region, clean_name, name_key
 from ego.errors import InputError, UnknownConceptError
 from ego.explain import heatmap
 from ego.library.contract import Library
@@ -23,6 +23,7 @@ router = APIRouter(prefix="/v1/concepts", tags=["Concepts"])
 CLIP_VIEWS = 3  # frames of a clip that become views of a concept
 Photos = Annotated[list[UploadFile], File(description="Photos, or a clip of which a few frames are taken.")]
 Words = Annotated[str, Form()]
+Boxes = Annotated[list[str] | None, Form(description="Pixels x0,y0,x1,y1 around the subject, one box per photo.")]
 
 
 class Renaming(BaseModel):
@@ -81,11 +82,15 @@ async def introduce(  # noqa: PLR0913, PLR0917  (one for each field of the form)
     category: Words = "",
     notes: Words = "",
     keywords: Words = "",
+    boxes: Annotated[
+        list[str] | None, Form(description="Pixels x0,y0,x1,y1 around the subject, one per photo.")
+    ] = None,
     replace: Annotated[bool, Form()] = False,
     thumbnail: Annotated[bool, Form()] = False,
 ) -> dict[str, Any]:
     """Remember a concept from photos or a clip; the answer means that it is on disk."""
-    concept = Concept(name, await _views(service, images), category=category, notes=notes, keywords=keywords)
+    views, regions = await _views(service, images), [Region(box=_box(text)) for text in boxes or ()]
+    concept = Concept(name, views, category=category, notes=notes, keywords=keywords, regions=regions)
     return describe(await service.introduce(owner, concept, replace=replace, thumbnail=thumbnail))
 
 
@@ -176,6 +181,14 @@ async def remove_view(concept: str, view: int, service: CurrentService, owner: C
     """Take a photo out of a concept; the last one stays."""
     name = find(service.library(owner), concept).name
     return describe(await service.remove_view(owner, name, view))
+
+
+def _box(text: str) -> tuple[float, float, float, float]:
+    try:
+        left, top, right, bottom = (float(number) for number in text.split(","))
+    except ValueError as error:
+        raise InputError(f"box {text[:100]!r} is not four numbers; write left,top,right,bottom in pixels") from error
+    return left, top, right, bottom
 
 
 async def _views(service: Service, images: list[UploadFile]) -> list[Any]:

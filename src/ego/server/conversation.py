@@ -99,6 +99,11 @@ def pictures_of(messages: Sequence[Message]) -> tuple[Image.Image, ...]:
     return tuple(part for message in messages for part in message.content if isinstance(part, Image.Image))
 
 
+def words_of(message: Message) -> str:
+    """Join the words of a message."""
+    return "\n".join(_texts(message))
+
+
 def _texts(message: Message) -> list[str]:
     return [part for part in message.content if isinstance(part, str)]
 
@@ -108,5 +113,5 @@ def _in_order(turn: Message) -> Message:
     between = "t" in kinds.strip("t") and turn.role == "user"
     if between:
         return turn
-    text = "\n".join(_texts(turn))
+    text = words_of(turn)
     return Message(turn.role, (*pictures_of([turn]), *([text] if text else [])))

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
+from PIL import Image
+
 from ego.backbones.base import Backbone
 from ego.concept import Concept
 from ego.config import EgoConfig
@@ -14,6 +16,7 @@ from ego.library.contract import Library
 from ego.library.owners import KEPT_OPEN, Owners
 from ego.memory import ConceptMemory
 from ego.personalizer import Ego
+from ego.prefix_cache import PrefixCache
 from ego.server.conversation import Message, Reply, Wanted, in_turns, pictures_of
 from ego.server.engines.base import Engine
 from ego.server.failures import TooLargeError, TooSlowError, UnknownModelError
@@ -52,6 +55,7 @@ class Service:
         self.engine = engine(self.model)
         self.backbone = backbone
         self.model_name = _short(backbone.card.model_id)
+        self._read = PrefixCache(backbone, self.config.cache_megabytes)
         self._owners = None if settings.keys is None else Owners(settings.library)
         self._open: OrderedDict[str, Ego] = OrderedDict()
 
@@ -60,7 +64,7 @@ class Service:
         personal = self._open.pop(owner, None)
         if personal is None:
             store = ConceptStore(self.settings.library) if self._owners is None else self._owners.library(owner)
-            personal = Ego(self.backbone, store, self.config)
+            personal = Ego(self.backbone, store, self.config, cache=self._read)
         self._open[owner] = personal
         while len(self._open) > KEPT_OPEN:
             self._open.popitem(last=False)
@@ -104,10 +108,11 @@ class Service:
         personal = self.of(owner)
 
         def work(images: Sequence[QueryImage]) -> list[list[dict[str, Any]]]:
-            found = [personal.recognize(one, names, threshold=threshold) for one in images]
+            found = personal.recognize_many(images, names, threshold=threshold)
             return [[asdict(answer) for answer in seen.values()] for seen in found]
 
-        kind = ("recognize", owner, names, threshold)
+        # A clip is read on the way and may fail; it must not take others along.
+        kind = ("recognize", owner, names, threshold) if isinstance(image, Image.Image) else object()
         return await self._in_time(self.model.run_together(owner, kind, image, work))
 
     async def introduce(self, owner: str, concept: Concept, *, replace: bool, thumbnail: bool) -> ConceptMemory:
@@ -116,7 +121,8 @@ class Service:
         self._require_room(personal.store)
         if not replace:
             personal.store.require_free(concept.name)
-        keeping = Ego(self.backbone, personal.store, self.config.model_copy(update={"thumbnails": thumbnail}))
+        config = self.config.model_copy(update={"thumbnails": thumbnail})
+        keeping = Ego(self.backbone, personal.store, config, cache=self._read)
         return await self._do(owner, lambda: keeping.introduce(concept, replace=replace))
 
     async def add_view(self, owner: str, name: str, concept: Concept) -> ConceptMemory:
@@ -146,6 +152,10 @@ class Service:
             TooLargeError: If the library is full.
         """
         self._require_room(self.library(owner))
+
+    async def start(self) -> None:
+        """Let the engine look at what it needs."""
+        await self.engine.start()
 
     async def trouble(self) -> str:
         """Say what keeps the service from answering; empty if nothing does."""

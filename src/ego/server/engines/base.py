@@ -41,6 +41,10 @@ class Engine(Protocol):
     name: str
     offers: Offers
 
+    async def start(self) -> None:
+        """Begin, in the loop of the service."""
+        ...
+
     async def reply(
         self, owner: str, personal: Ego, turns: Sequence[Message], wanted: Wanted, emit: Callable[[str], None]
     ) -> Reply:

@@ -4,14 +4,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from ego.answer import mentions
-from ego.errors import ContextBudgetError
 from ego.personalizer import Ego
-from ego.prompt import Prompt
 from ego.scene import Scene
-from ego.server.conversation import Message, Reply, Wanted, pictures_of
+from ego.server.conversation import Message, Reply, Wanted, pictures_of, words_of
 from ego.server.engines.base import Offers
 from ego.server.engines.listening import Listener, MetStopError
-from ego.server.engines.prompting import conversation_prompt, is_plain
+from ego.server.engines.prompting import answer_room, conversation_prompt, is_plain
 from ego.server.work import ModelThread, Ticket
 
 
@@ -26,6 +24,9 @@ class LocalEngine:
     def __init__(self, model: ModelThread, longest: int) -> None:
         self.name, self.offers = "local", Offers(logprobs=False, schema=False)
         self._model, self._longest = model, longest
+
+    async def start(self) -> None:
+        """Begin with nothing: the model is loaded."""
 
     async def reply(
         self, owner: str, personal: Ego, turns: Sequence[Message], wanted: Wanted, emit: Callable[[str], None]
@@ -52,10 +53,10 @@ class LocalEngine:
     ) -> Reply:
         ticket.still_wanted()
         pictures = pictures_of(turns)
-        scene = personal.look(list(pictures) or None, wanted.names)
+        scene = personal.look(list(pictures) or None, wanted.names, question=words_of(turns[-1]))
         tokens = dict(zip(map(id, pictures), scene.images, strict=True))
         prompt = conversation_prompt(scene.memories, turns, lambda picture: tokens[id(picture)])
-        room = _room(personal, prompt, min(self._longest, wanted.max_tokens or personal.config.answer_tokens))
+        room = answer_room(personal, prompt, min(self._longest, wanted.max_tokens or personal.config.answer_tokens))
 
         def hear(piece: str) -> None:
             ticket.still_wanted()
@@ -82,17 +83,6 @@ def _reply(scene: Scene, listener: Listener, prompt_tokens: int, answer_tokens: 
         dropped=scene.dropped,
         mentioned=tuple(name for name in names if mentions(listener.text, name)),
     )
-
-
-def _room(personal: Ego, prompt: Prompt, wanted: int) -> int:
-    """Shorten the answer to what the model can still read; clients ask for thousands of tokens by habit."""
-    length, context = personal.backbone.count_tokens(prompt), personal.backbone.card.context_length
-    if length >= context:
-        raise ContextBudgetError(
-            f"the conversation takes {length} tokens, but the model reads {context} at most; use fewer or smaller "
-            "images, fewer concepts or a shorter conversation"
-        )
-    return min(wanted, context - length)
 
 
 def _tell(loop: asyncio.AbstractEventLoop, emit: Callable[[str], None], piece: str) -> None:

@@ -5,7 +5,9 @@ from typing import TypeAlias
 
 from PIL import Image
 
+from ego.errors import ContextBudgetError
 from ego.memory import ConceptMemory
+from ego.personalizer import Ego
 from ego.prompt import Part, Picture, Prompt, Text, Turn, memory_parts, query_prompt
 from ego.server.conversation import Message, pictures_of
 from ego.visual_tokens import VisualTokens
@@ -29,6 +31,21 @@ def is_plain(turns: Sequence[Message]) -> bool:
     first, *later = turns
     count = len(pictures_of([first]))
     return not pictures_of(later) and not any(isinstance(part, str) for part in first.content[:count])
+
+
+def answer_room(personal: Ego, prompt: Prompt, wanted: int) -> int:
+    """Shorten an answer to what the model can still read; clients ask for thousands of tokens by habit.
+
+    Raises:
+        ContextBudgetError: If there is no room at all.
+    """
+    length, context = personal.backbone.count_tokens(prompt), personal.backbone.card.context_length
+    if length >= context:
+        raise ContextBudgetError(
+            f"the conversation takes {length} tokens, but the model reads {context} at most; use fewer or smaller "
+            "images, fewer concepts or a shorter conversation"
+        )
+    return min(wanted, context - length)
 
 
 def _opening(memories: Sequence[ConceptMemory], turn: Message, encode: Encode) -> tuple[Part, ...]:

@@ -1,0 +1,1 @@
+"""A client of the service, with the same verbs as the library."""

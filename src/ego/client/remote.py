@@ -1,0 +1,271 @@
+"""The verbs of `Ego`, done by a service that is running already; neither torch nor a model is loaded.
+
+personal = ego.connect("http://127.0.0.1:8321")
+personal.introduce(Concept("Bo", images=["bo-1.jpg"]))
+personal.recognize("park.jpg")
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+
+from ego.client.uploads import boxes_of, image_part, listed, uploads
+from ego.concept import Concept, ImageSource
+from ego.errors import (
+    BackboneError,
+    ConfigError,
+    ContextBudgetError,
+    DuplicateConceptError,
+    EgoError,
+    InputError,
+    MemoryFileError,
+    SelectionError,
+    StoreError,
+    UnknownConceptError,
+)
+from ego.results import Answer, Recognition
+
+SERVER_VARIABLE, KEY_VARIABLE = "EGO_SERVER", "EGO_KEY"
+SECONDS = 300.0  # a service behind a long queue answers late; its own limit comes first
+_KINDS: dict[str, type[EgoError]] = {
+    "unknown_concept": UnknownConceptError,
+    "name_taken": DuplicateConceptError,
+    "unusable_memory": MemoryFileError,
+    "nothing_selected": SelectionError,
+    "context_length_exceeded": ContextBudgetError,
+    "invalid_input": InputError,
+    "invalid_request": InputError,
+    "too_large": InputError,
+    "library_unavailable": StoreError,
+    "invalid_api_key": ConfigError,
+}
+
+
+@dataclass(frozen=True)
+class RemoteConcept:
+    """A concept that the service remembers.
+
+    Attributes:
+        name: The user's name for it.
+        described: Everything the service tells of it.
+    """
+
+    name: str
+    described: dict[str, Any]
+
+
+def connect(url: str | None = None, key: str | None = None) -> "RemoteEgo":
+    """Use a running service.
+
+    Args:
+        url: Its address; None takes the environment variable EGO_SERVER.
+        key: Your key, where it wants one; None takes EGO_KEY.
+
+    Raises:
+        ConfigError: If no address is known.
+    """
+    address = url or os.environ.get(SERVER_VARIABLE)
+    if not address:
+        raise ConfigError(f"no service is known; give its address, or set {SERVER_VARIABLE}=http://127.0.0.1:8321")
+    return RemoteEgo(address, key or os.environ.get(KEY_VARIABLE, ""))
+
+
+class RemoteEgo:
+    """A vision-language model that knows your things, in another process. Made by `connect`."""
+
+    def __init__(self, url: str, key: str) -> None:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        secure = url.startswith("https:")  # reading certificates takes longer than asking
+        self._http = httpx2.Client(base_url=url.rstrip("/"), headers=headers, timeout=SECONDS, verify=secure)
+
+    @property
+    def memories(self) -> tuple[RemoteConcept, ...]:
+        """Every concept of yours that its model can read."""
+        listed = self._call("GET", "/v1/concepts").json()["data"]
+        return tuple(RemoteConcept(one["name"], one) for one in listed)
+
+    def introduce(self, concept: Concept, *, replace: bool = False, thumbnail: bool = False) -> RemoteConcept:
+        """Build the memory of a concept from its reference images and store it there; regions: boxes only."""
+        form = {
+            "name": concept.name,
+            "category": concept.category,
+            "notes": concept.notes,
+            "keywords": concept.keywords,
+            "replace": str(replace).lower(),
+            "thumbnail": str(thumbnail).lower(),
+            "boxes": boxes_of(concept),
+        }
+        return self._described("POST", "/v1/concepts", data=form, files=uploads(concept.images))
+
+    def add_view(self, name: str, images: Sequence[ImageSource], *, keywords: str = "") -> RemoteConcept:
+        """Add reference images to a remembered concept."""
+        place = f"/v1/concepts/{self._id(name)}/views"
+        return self._described("POST", place, data={"keywords": keywords}, files=uploads(images))
+
+    def remove_view(self, name: str, view: int) -> RemoteConcept:
+        """Take a reference image out of a concept."""
+        return self._described("DELETE", f"/v1/concepts/{self._id(name)}/views/{view}")
+
+    def show(self, name: str) -> RemoteConcept:
+        """Show one concept."""
+        return self._described("GET", f"/v1/concepts/{self._id(name)}")
+
+    def rename(self, name: str, new_name: str) -> RemoteConcept:
+        """Give a concept another name."""
+        return self._described("PATCH", f"/v1/concepts/{self._id(name)}", json={"name": new_name})
+
+    def forget(self, name: str) -> None:
+        """Remove a concept for good."""
+        self._call("DELETE", f"/v1/concepts/{self._id(name)}")
+
+    def export(self, name: str) -> bytes:
+        """Give a concept as the bytes of a memory file."""
+        return self._call("GET", f"/v1/concepts/{self._id(name)}/export").content
+
+    def import_file(self, content: bytes, name: str | None = None, *, replace: bool = False) -> RemoteConcept:
+        """Take in the bytes of a memory file."""
+        form = {"replace": str(replace).lower()} | ({"name": name} if name else {})
+        return self._described("POST", "/v1/concepts/import", data=form, files=[("file", ("concept.ego", content))])
+
+    def recognize(
+        self, image: ImageSource, names: Sequence[str] | None = None, *, threshold: float | None = None
+    ) -> dict[str, Recognition]:
+        """Say for every concept (or those named) whether it is in an image or video."""
+        form: dict[str, Any] = {} if threshold is None else {"threshold": str(threshold)}
+        form |= {} if names is None else {"names": listed(names)}
+        found = self._call("POST", "/v1/recognize", data=form, files=uploads([image], "image")).json()["data"]
+        return {one["name"]: Recognition(**{**one, "seen_at": tuple(one["seen_at"])}) for one in found}
+
+    def ask(
+        self,
+        question: str,
+        image: ImageSource | None = None,
+        names: Sequence[str] | None = None,
+        *,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Answer:
+        """Answer a question, about an image or about the remembered concepts alone."""
+        return self.chat(image, names).say(question, on_text=on_text)
+
+    def caption(
+        self,
+        image: ImageSource,
+        names: Sequence[str] | None = None,
+        *,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Answer:
+        """Describe an image or video in one sentence, with the names of the concepts in it."""
+        form = {} if names is None else {"names": listed(names)}
+        said = self._call("POST", "/v1/caption", data=form, files=uploads([image], "image")).json()
+        lists: dict[str, Any] = {name: tuple(value) for name, value in said.items() if isinstance(value, list)}
+        answer = Answer(**{**said, **lists})
+        if on_text is not None:
+            on_text(answer.text)
+        return answer
+
+    def chat(self, image: ImageSource | None = None, names: Sequence[str] | None = None) -> "RemoteChat":
+        """Begin a conversation of several turns about an image."""
+        return RemoteChat(self, None if image is None else image_part(image), None if names is None else listed(names))
+
+    def stream(self, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Send a conversation and give the pieces of the answer as they come.
+
+        Raises:
+            EgoError: As the service says.
+        """
+        try:
+            with self._http.stream("POST", "/v1/chat/completions", json=body) as response:
+                if response.status_code != httpx2.codes.OK:
+                    response.read()
+                    _raise(response)
+                for line in response.iter_lines():
+                    if line.startswith("data: {"):
+                        piece: dict[str, Any] = json.loads(line.removeprefix("data: "))
+                        if "error" in piece:
+                            raise BackboneError(piece["error"]["message"])
+                        yield piece
+        except httpx2.HTTPError as error:
+            raise self._unreachable(error) from error
+
+    def _id(self, name: str) -> str:
+        """Find what stands for a name in an address."""
+        wanted = name.casefold()
+        found = [one.described["id"] for one in self.memories if one.name.casefold() == wanted]
+        if not found:
+            known = ", ".join(one.name for one in self.memories) or "none"
+            raise UnknownConceptError(f"no concept is called {name!r}; known: {known}")
+        return str(found[0])
+
+    def _described(self, method: str, path: str, **more: Any) -> RemoteConcept:
+        told = self._call(method, path, **more).json()
+        return RemoteConcept(told["name"], told)
+
+    def _call(self, method: str, path: str, **more: Any) -> httpx2.Response:
+        try:
+            response = self._http.request(method, path, **more)
+        except httpx2.HTTPError as error:
+            raise self._unreachable(error) from error
+        if response.is_error:
+            _raise(response)
+        return response
+
+    def _unreachable(self, error: Exception) -> BackboneError:
+        return BackboneError(
+            f"the service at {self._http.base_url} does not answer ({type(error).__name__}); start it with `ego "
+            f"serve`, or unset {SERVER_VARIABLE} to work without it"
+        )
+
+
+class RemoteChat:
+    """A conversation; the service keeps nothing of it, every turn sends all of it."""
+
+    def __init__(self, personal: RemoteEgo, picture: dict[str, Any] | None, names: list[str] | None) -> None:
+        self._personal, self._names = personal, names
+        self._messages: list[dict[str, Any]] = []
+        self._shown = [] if picture is None else [picture]
+
+    def say(self, text: str, *, on_text: Callable[[str], None] | None = None) -> Answer:
+        """Say something and get the answer.
+
+        Raises:
+            InputError: If the text is empty.
+        """
+        if not text.strip():
+            raise InputError("the question is empty; ask something")
+        asked = {"role": "user", "content": [*self._shown, {"type": "text", "text": text}]}
+        body = {"model": "ego", "messages": [*self._messages, asked], "stream": True}
+        body |= {"stream_options": {"include_usage": True}, "ego": {"concepts": self._names}}
+        answer = _collected(self._personal.stream(body), on_text)
+        self._messages += [asked, {"role": "assistant", "content": answer.text}]
+        self._shown = []
+        return answer
+
+
+def _collected(pieces: Iterator[dict[str, Any]], on_text: Callable[[str], None] | None) -> Answer:
+    began, text = time.perf_counter(), ""
+    concepts: dict[str, list[str]] = {"used": [], "dropped": [], "mentioned": []}
+    prompt_tokens = 0
+    for piece in pieces:
+        concepts = piece.get("ego", {}).get("concepts", concepts)
+        prompt_tokens = (piece.get("usage") or {}).get("prompt_tokens", prompt_tokens)
+        for choice in piece["choices"]:
+            new = choice["delta"].get("content") or ""
+            text += new
+            if new and on_text is not None:
+                on_text(new)
+    used, dropped, mentioned = (tuple(concepts[kind]) for kind in ("used", "dropped", "mentioned"))
+    return Answer(text, used, dropped, mentioned, prompt_tokens, time.perf_counter() - began)
+
+
+def _raise(response: httpx2.Response) -> None:
+    try:
+        error = response.json()["error"]
+        message, code = str(error["message"]), str(error["code"])
+    except (ValueError, KeyError, TypeError):
+        message, code = f"the service answered {response.status_code}", ""
+    raise _KINDS.get(code, BackboneError)(message)

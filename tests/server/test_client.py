@@ -1,0 +1,122 @@
+"""`ego.connect` and the command line with EGO_SERVER: the same verbs, the same errors, at once."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import ego
+from ego.client.remote import RemoteEgo
+from ego.concept import Concept, Region
+from ego.errors import BackboneError, ConfigError, DuplicateConceptError, InputError, UnknownConceptError
+from ego.personalizer import Ego
+from tests.command import Run, runner
+from tests.server.running import BO, PICTURES, SCENE, Running
+
+TEAPOT = PICTURES / "nanas-teapot-1.jpg"
+
+
+@pytest.fixture
+def remote(served: Running) -> RemoteEgo:
+    return ego.connect(served.url)
+
+
+@pytest.fixture
+def alone(served: Running) -> Ego:
+    return Ego(served.service.backbone, served.service.library("me"))
+
+
+@pytest.fixture
+def command(served: Running, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    monkeypatch.setenv("EGO_SERVER", served.url)
+    return runner(monkeypatch, capsys)
+
+
+def test_answers_are_those_of_the_library(remote: RemoteEgo, alone: Ego) -> None:
+    here, there = alone.recognize(SCENE)["Bo"], remote.recognize(SCENE)["Bo"]
+    assert (there.said, there.threshold) == (here.said, here.threshold)
+    assert there.probability == pytest.approx(here.probability, abs=1e-4)
+    heard: list[str] = []
+    said, asked = remote.ask("Where is Bo?", SCENE, on_text=heard.append), alone.ask("Where is Bo?", SCENE)
+    assert said.text == "".join(heard) == asked.text
+    assert (said.names, said.mentioned, said.prompt_tokens) == (asked.names, asked.mentioned, asked.prompt_tokens)
+    assert remote.caption(Image.open(SCENE)).text == alone.caption(SCENE).text
+    talk, quiet = remote.chat(SCENE), alone.chat(SCENE)
+    for turn in ("Is Bo here?", "What else?"):
+        assert talk.say(turn).text == quiet.say(turn).text
+
+
+def test_a_concept_from_its_first_day_to_its_last(remote: RemoteEgo) -> None:
+    box = Region(box=(20.0, 20.0, 200.0, 200.0))
+    made = remote.introduce(Concept("Nana's pot", images=[TEAPOT], category="pot", regions=[box]))
+    assert made.described["views"][0]["description_by"] == "region"
+    assert len(remote.add_view("nana's POT", [PICTURES / "nanas-teapot-2.jpg"]).described["views"]) == 2
+    assert len(remote.remove_view("Nana's pot", 1).described["views"]) == 1
+    assert remote.rename("Nana's pot", "Pot").name == "Pot"
+    content = remote.export("Pot")
+    remote.forget("Pot")
+    assert [one.name for one in remote.memories] == ["Bo"]
+    assert remote.import_file(content, "Pot again").name == "Pot again"
+    remote.forget("Pot again")
+
+
+def test_errors_are_those_of_the_library(remote: RemoteEgo, served: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UnknownConceptError):
+        remote.recognize(SCENE, ["Nobody"])
+    with pytest.raises(UnknownConceptError):
+        remote.ask("Who?", SCENE, ["Nobody"])
+    with pytest.raises(UnknownConceptError, match="known: Bo"):
+        remote.forget("Nobody")
+    with pytest.raises(DuplicateConceptError):
+        remote.introduce(Concept("bo", images=[BO]))
+    with pytest.raises(InputError):
+        remote.recognize(b"no image")
+    with pytest.raises(InputError, match="cannot be read"):
+        remote.recognize("nowhere.jpg")
+    with pytest.raises(InputError, match="empty"):
+        remote.ask(" ")
+    with pytest.raises(BackboneError, match="ego serve"):
+        ego.connect("http://127.0.0.1:9").recognize(SCENE)
+    monkeypatch.delenv("EGO_SERVER", raising=False)
+    with pytest.raises(ConfigError, match="EGO_SERVER"):
+        ego.connect()
+
+
+def test_commands_use_the_service(command: Run, tmp_path: Path, alone: Ego) -> None:
+    found = command("recognize", SCENE, "--json")
+    assert found.code == 0, found.err
+    assert [one["name"] for one in found.document[0]["concepts"]] == ["Bo"]
+    assert command("ask", "Where is Bo?", SCENE, "--json").document["text"] == alone.ask("Where is Bo?", SCENE).text
+    assert command("caption", SCENE).out.strip() == alone.caption(SCENE).text
+    assert command("introduce", "Pot", TEAPOT, "--category", "pot").code == 0
+    assert command("introduce", "Pot", TEAPOT).code == 3
+    assert [one["name"] for one in command("concepts", "list", "--json").document] == ["Bo", "Pot"]
+    assert command("concepts", "show", "pot", "--json").document["category"] == "pot"
+    assert command("concepts", "rename", "Pot", "Jug").code == 0
+    assert command("concepts", "export", "Jug", tmp_path / "jug.ego").code == 0
+    assert command("concepts", "export", "Jug", tmp_path / "jug.ego").code == 2
+    assert command("concepts", "remove", "Jug", "--yes").code == 0
+    assert command("concepts", "import", tmp_path / "jug.ego", "--name", "Jug II").code == 0
+    assert command("concepts", "remove", "Jug II", "--yes").code == 0
+
+
+def test_a_command_loads_no_torch_and_takes_half_a_second_of_work(served: Running) -> None:
+    program = (
+        "import sys, time, resource; from ego.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: code = end.code\n"
+        "used = resource.getrusage(resource.RUSAGE_SELF)\n"
+        "print(used.ru_utime + used.ru_stime, 'torch' in sys.modules, code or 0, file=sys.stderr)"
+    )
+    environment = os.environ | {"EGO_SERVER": served.url}
+    command = [sys.executable, "-c", program, "recognize", str(SCENE)]
+    subprocess.run(command, env=environment, check=True, capture_output=True)  # the files are in memory now
+    began = time.perf_counter()
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    work, torch, code = done.stderr.splitlines()[-1].split()
+    assert (torch, code) == ("False", "0")
+    assert float(work) < 0.5, f"{work} s of work in {time.perf_counter() - began:.1f} s"
