@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN = $(VENV)/bin
 PYTEST_ARGS ?=
 
-.PHONY: demo test test-distributed lint docs pictures site hostile fuzz-media clean test-families
+.PHONY: demo test test-distributed lint docs pictures site hostile fuzz-media test-vllm fuzz-service clean test-families
 
 demo: $(VENV)/.ready  ## introduce three concepts, recognize, ask, caption; writes ./demo-output
 	$(BIN)/ego demo
@@ -38,8 +38,15 @@ hostile: $(VENV)/.ready  ## a table of inputs made to hurt, with peak memory and
 fuzz-media: $(VENV)/.ready  ## 50,000 damaged images and 5,000 damaged videos
 	$(BIN)/python benchmarks/fuzz_media.py
 
+test-vllm: $(VENV)/.ready  ## the service in front of real vLLM servers, in an environment of their own
+	$(PYTHON) tests/vllm/environment.py $(VENV)-vllm
+	EGO_VLLM_ENVIRONMENT=$(abspath $(VENV)-vllm) $(BIN)/python -m pytest tests/vllm $(PYTEST_ARGS)
+
+fuzz-service: $(VENV)/.ready  ## many requests made from the description of the service
+	EGO_FUZZ_EXAMPLES=200 $(BIN)/python -m pytest tests/server/test_hostile.py -k description
+
 clean:
-	rm -rf $(VENV) demo-output build dist
+	rm -rf $(VENV) $(VENV)-vllm demo-output build dist
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

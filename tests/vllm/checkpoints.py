@@ -3,6 +3,7 @@
 Weights are spread so that words differ clearly: nearly uniform answers would be equal, or not, by chance.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,16 @@ def save(family: str, folder: Path) -> Path:
     model = transformers.AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
     _spread(model)
     model.save_pretrained(folder)
+    _say_all_of_the_images(folder)
     return folder
+
+
+def _say_all_of_the_images(folder: Path) -> None:
+    """Write down every setting, as published checkpoints do: vLLM normalizes by the file, without defaults."""
+    file = folder / "preprocessor_config.json"
+    settings = transformers.AutoImageProcessor.from_pretrained(folder).to_dict()
+    plain = {key: value for key, value in settings.items() if isinstance(value, bool | int | float | list | tuple)}
+    file.write_text(json.dumps(plain | json.loads(file.read_text())))
 
 
 @torch.no_grad()

@@ -11,13 +11,14 @@ from PIL import Image
 from ego.backbones.base import Backbone
 from ego.concept import Concept
 from ego.config import EgoConfig
+from ego.errors import ContextBudgetError
 from ego.footage import QueryImage
 from ego.library.contract import Library
 from ego.library.owners import KEPT_OPEN, Owners
 from ego.memory import ConceptMemory
 from ego.personalizer import Ego
 from ego.prefix_cache import PrefixCache
-from ego.server.conversation import Message, Reply, Wanted, in_turns, pictures_of
+from ego.server.conversation import Message, Reply, Wanted, in_turns, pictures_of, words_of
 from ego.server.engines.base import Engine
 from ego.server.failures import TooLargeError, TooSlowError, UnknownModelError
 from ego.server.metrics import Metrics
@@ -27,6 +28,7 @@ from ego.server.work import ModelThread, Ticket
 from ego.store import ConceptStore
 
 T = TypeVar("T")
+LONGEST_TOKEN = 32  # characters; no tokenizer packs more into a token on average
 ALIASES = ("ego", "default")
 
 
@@ -83,6 +85,7 @@ class Service:
         """Answer a conversation: pieces of text as they appear, then the whole reply."""
         turns = in_turns(messages)
         self.pictures.require_few(pictures_of(turns))
+        self._require_short(turns)
         pieces: asyncio.Queue[str | None] = asyncio.Queue()
         work = self.engine.reply(owner, self.of(owner), turns, wanted, pieces.put_nowait)
         task = asyncio.create_task(self._in_time(work))
@@ -185,6 +188,14 @@ class Service:
     def _require_room(self, store: Library) -> None:
         if len(store.names()) >= self.settings.concepts:
             raise TooLargeError(f"there are {self.settings.concepts} concepts already, the most one owner may have")
+
+    def _require_short(self, turns: Sequence[Message]) -> None:
+        """Refuse words that cannot fit before they are tokenized, which takes long for a book."""
+        length, context = sum(len(words_of(turn)) for turn in turns), self.backbone.card.context_length
+        if length > LONGEST_TOKEN * context:
+            raise ContextBudgetError(
+                f"the conversation has {length:,} characters, but the model reads {context:,} tokens; shorten it"
+            )
 
     def _count(self, reply: Reply) -> None:
         self.metrics.prompt_tokens.inc(reply.prompt_tokens)
