@@ -242,10 +242,6 @@ class ChatFormat:
         return tuple(native[: len(native) - len(alone)]) if native[-len(alone) :] == alone else ()
 
 
-def _is_run(piece: Piece) -> bool:
-    return isinstance(piece, Run)
-
-
 def _is_words(item: Sequence[Part]) -> bool:
     """Tell words (perhaps with images among them) from an image."""
     return len(item) > 1 or isinstance(item[0], Text)
