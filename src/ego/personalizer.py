@@ -1,7 +1,6 @@
 """Ego: introduce, recognize, ask, caption, forget; every line calls one room above.
 
 personal = Ego(load_backbone("mini"), store=ConceptStore("my-concepts"))
-personal.introduce(Concept("Bo", images=["bo-1.jpg"]))
 """
 
 import os
