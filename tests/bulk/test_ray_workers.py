@@ -1,7 +1,7 @@
 """The same work on real Ray actors, killed ones included. `make test-distributed` runs these."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,17 @@ import pytest
 from ego.bulk.introductions import Model, introduce_all
 from ego.bulk.jobs import ThisProcess
 from ego.bulk.manifest import read_concepts
+from ego.bulk.ray_shards import RayShards, merged
 from ego.bulk.ray_workers import RayWorkers, ray_session
 from ego.bulk.run import run_bulk
 from ego.config import EgoConfig
 from ego.errors import ConfigError, InputError
+from ego.library.filter.index import Found
 from ego.store import ConceptStore
+from tests.bulk.shards import Shard
 from tests.bulk.test_introductions import write_manifest
 from tests.bulk.work import Deadly, Doubling, NoModel, jobs
+from tests.library.filter.concepts import picture
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -83,3 +87,23 @@ def test_introductions_are_the_same_as_in_one_process(ray: Any, tmp_path: Path) 
         libraries.append(store.load_all().memories)
     for one, two in zip(*libraries, strict=True):
         assert (one.name, one.tokens.rows.equal(two.tokens.rows)) == (two.name, True)
+
+
+def same(one: Sequence[Found], other: Sequence[Found]) -> bool:
+    scores = [found.score for found in other]
+    return [f.key for f in one] == [f.key for f in other] and [f.score for f in one] == pytest.approx(scores, abs=1e-5)
+
+
+def test_the_best_of_all_shards_are_the_best_of_all(tmp_path: Path) -> None:
+    whole = Shard(tmp_path / "whole", 0, 1)()
+    parts = [Shard(tmp_path / "parts", number, 3)() for number in range(3)]
+    for seed in range(5):
+        answers = [part.nearest(picture(seed), 7) for part in parts]
+        assert same(merged(answers, 7), whole.nearest(picture(seed), 7))
+
+
+@pytest.mark.distributed
+def test_shards_on_actors_and_one_of_them_killed(ray: Any, tmp_path: Path) -> None:
+    whole = Shard(tmp_path / "whole", 0, 1)()
+    shards = RayShards(ray, [Shard(tmp_path / "parts", number, 2, deadly=number == 1) for number in range(2)])
+    assert same(shards.nearest(picture(0), 7), whole.nearest(picture(0), 7))

@@ -83,11 +83,19 @@ class FilterIndex:
         source: The library.
         exact_below: Number of concepts up to which all are scored.
         reranked: How many are scored beyond that.
+        space: To compare in; None fits one to the library. Scores of two indices can be compared if they share it.
     """
 
     def __init__(
-        self, folder: Path, source: Source, *, exact_below: int = EXACT_BELOW, reranked: int = RERANKED
+        self,
+        folder: Path,
+        source: Source,
+        *,
+        exact_below: int = EXACT_BELOW,
+        reranked: int = RERANKED,
+        space: Space | None = None,
     ) -> None:
+        self._space = space
         self._files, self._source = IndexFiles(folder), source
         self._exact_below, self._reranked = exact_below, reranked
         self._opened: Opened | None = None
@@ -221,10 +229,9 @@ class FilterIndex:
             sample.append(self._source.rows(chosen[:_BATCH])[2])
             total, chosen = total + len(sample[-1]), chosen[_BATCH:]
         rows = np.concatenate(sample)[:_SAMPLE_ROWS]
-        axes = max(1, min(AXES, rows.shape[1], len(rows) // 8))
-        space = fit_space(rows[:_FIT_ROWS], axes=axes, centred=len(rows) >= 8, whitening=1.0 if axes > 1 else 0.0)
         per_concept = len(rows) / max(1, len(keys) - len(chosen))
         count = int(np.clip(per_concept * len(keys) / _ROWS_PER_CENTROID, _FEWEST, _MOST))
+        space = self._space or _fitted(rows)
         return space, train(space(rows), count)
 
     @contextmanager
@@ -250,3 +257,8 @@ class FilterIndex:
             raise StoreError(f"the filter index in {self._files.folder} cannot be written ({error})") from error
         finally:
             lock.release()
+
+
+def _fitted(rows: Float32[np.ndarray, "row dim"]) -> Space:
+    axes = max(1, min(AXES, rows.shape[1], len(rows) // 8))
+    return fit_space(rows[:_FIT_ROWS], axes=axes, centred=len(rows) >= 8, whitening=1.0 if axes > 1 else 0.0)
