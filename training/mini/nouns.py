@@ -1,8 +1,10 @@
-"""The words the model has for what a thing is: some three hundred plain nouns, each a single word.
+"""The words the model has for what a thing is: plain nouns, each a single word.
 
-Sprites are named by their own name or their category, photos by the category their source gives them. ImageNet's classes are
-mapped to the same words, so that what the tower's origin knows of a thousand classes can be said.
+Sprites are named by their own name or their category, photos by the category their source gives them.
 """
+
+from imagenet import IMAGENET_NOUNS
+
 
 # A sprite's own name decides first, then its category.
 BY_NAME: dict[str, str] = {
@@ -75,7 +77,7 @@ BY_NAME: dict[str, str] = {
         "pumpkin": "jack-o-lantern",
         "doll": "Japanese dolls|nesting dolls",
         "gift": "wrapped gift",
-        "ball": "soccer ball|baseball|softball|basketball|volleyball|american football|rugby football|pool 8 ball|crystal ball",
+        "ball": "soccer ball|baseball|softball|basketball|volleyball|american football|rugby football|pool 8 ball",
         "frisbee": "flying disc",
         "toy": "teddy bear|piñata|yo-yo",
         "die": "game die",
@@ -235,8 +237,8 @@ BY_PHOTO_CLASS: dict[str, str] = {
         "plug": "plug adapter",
         "bulb": "light bulb",
         "remote": "remote control",
-        "carton": "packages/juice|packages/milk|packages/soy-milk|packages/oatghurt|packages/oat-milk|packages/sour-milk",
-        "tub": "packages/yoghurt|packages/soyghurt|packages/sour-cream",
+        "carton": "packages/juice|packages/milk|packages/soy-milk|packages/oatghurt|packages/oat-milk",
+        "tub": "packages/yoghurt|packages/sour-milk|packages/soyghurt|packages/sour-cream",
         "pepper": "vegetables/pepper",
         "mushroom": "vegetables/brown-cap-mushroom",
         "carrot": "vegetables/carrots",
@@ -278,80 +280,14 @@ BY_PHOTO_CLASS: dict[str, str] = {
     for name in names.split("|")
 }
 
-# ImageNet's classes in their order: animals by spans, then one word a class after the first class of a line ("-": nothing a
-# person would introduce).
-_ANIMALS = (
-    "0-6 fish,7-8 chicken,9 ostrich,10-20 bird,21-24 eagle,25-29 lizard,30-32 frog,33-37 turtle,38-48 lizard,49-50 crocodile,"
-    "51 dinosaur,52-68 snake,69 insect,70-77 spider,78 insect,79 insect,80-83 chicken,84 peacock,85-86 bird,87-90 parrot,91-96 bird,"
-    "97 duck,98 duck,99 goose,100 swan,101 elephant,102 hedgehog,103 beaver,104 kangaroo,105 koala,106 animal,107-108 jellyfish,"
-    "109 coral,110-112 worm,113-114 snail,115-117 shell,118-121 crab,122-124 lobster,125 crab,126 insect,127-129 heron,130 flamingo,"
-    "131-135 heron,136-144 bird,145 penguin,146 bird,147-148 whale,149-150 seal,151-268 dog,269-272 wolf,273-275 dog,276 animal,"
-    "277-280 fox,281-285 cat,286-287 cougar,288-290 leopard,291 lion,292 tiger,293 leopard,294-297 bear,298-299 animal,300-307 beetle,"
-    "308 insect,309 bee,310 ant,311-318 insect,319-320 dragonfly,321-326 butterfly,327 starfish,328-329 animal,330-332 rabbit,"
-    "333 hamster,334 hedgehog,335 squirrel,336-337 squirrel,338 hamster,339 horse,340 zebra,341-343 pig,344 hippo,345-347 cow,"
-    "348-350 sheep,351-353 antelope,354 camel,355 llama,356-359 weasel,360 otter,361 skunk,362 badger,363 animal,364 sloth,"
-    "365-382 monkey,383-384 monkey,385-386 elephant,387 panda,388 panda,389-397 fish"
-)
-_THINGS = """
-398 abacus dress dress accordion guitar ship plane balloon - car vehicle clock - apron bin gun backpack - - balloon pen tape banjo
-421 - dumbbell chair - barn clock barrel cart ball ball cradle horn hat cloth tub car tower glass hat bottle glass tower bib
-444 bicycle clothes folder binoculars birdhouse house sled tie hat shelf - lid bow tie - clothes - armour broom bucket buckle
-465 clothes train - car pot candle gun boat opener jacket mirror carousel toolbox carton wheel machine cassette radio castle boat
-485 radio cello phone chain fence armour saw chest cupboard chime cupboard sock church - knife - coat shoe shaker cup pot coil lock
-508 keyboard - ship car corkscrew horn boot hat cradle crane helmet box bed pot ball crutch armour - desk computer phone nappy
-530 clock watch table cloth dishwasher wheel - sled building mat tower drum stick dumbbell pot fan guitar train cupboard envelope
-550 machine powder scarf folder ship truck screen pole flute chair helmet forklift fountain pen bed train horn pan coat truck mask
-571 pump glass kart ball cart boat gong dress piano house grille - - clip bottle vehicle hammer basket dryer computer cloth disc
-593 harmonica harp tractor axe holster - honeycomb hook dress - cart hourglass player iron pumpkin trousers car shirt puzzle cart
-613 joystick dress pad knot coat spoon lamp laptop mower lid knife - boat lighter car ship lipstick shoe bottle speaker magnifier
-634 - compass bag mailbox clothes clothes lid maraca xylophone mask match - - cup chest stone microphone microwave clothes can bus
-655 skirt car rocket glove bowl house car device building monitor scooter mortar hat mosque net scooter bicycle tent mouse trap
-675 truck muzzle nail collar necklace dummy laptop monument flute flute meter filter organ device dress cart mask pack paddle
-694 wheel lock brush clothes palace flute paper parachute - bench meter train - phone pedestal box sharpener perfume dish printer
-714 pick helmet fence truck pier bank bottle pillow ball pinwheel ship jug tool building bag rack tractor plunger camera pole car
-735 coat table bottle pot - drill rug printer - rocket projector puck bag bag feather blanket car racket radiator radio antenna
-756 barrel van reel camera fridge remote - gun gun chair oven eraser ball ruler shoe safe pin shaker sandal skirt horn case scale
-779 bus boat board monitor screw screwdriver belt machine shield - screen basket cart shovel hat curtain ski mask bag ruler door
-800 machine snorkel sled truck bottle ball sock antenna hat bowl keyboard heater rocket spatula boat web spindle car lamp - train
-821 bridge drum stethoscope scarf wall watch oven sieve train stretcher couch tower submarine suit sundial glasses glasses bottle
-839 bridge mop shirt trousers swing switch syringe lamp tank player teapot toy tv ball roof curtain thimble tractor chair roof
-859 toaster - toilet torch pole truck - tractor truck tray coat tricycle boat tripod arch bus horn tub gate keyboard umbrella
-880 unicycle piano vacuum vase - cloth machine clothes bridge violin ball iron clock wallet cupboard plane sink washer bottle jug
-900 tower jug whistle wig screen curtain tie bottle plane pan spoon wool fence ship boat tent - book puzzle sign light book menu
-923 plate dip soup soup cake icecream icecream bread bagel pretzel burger hotdog potato cabbage broccoli cauliflower cucumber
-940 pumpkin pumpkin pumpkin cucumber artichoke pepper vegetable mushroom apple strawberry orange lemon fruit pineapple banana
-955 fruit fruit fruit hay pasta sauce dough meat pizza pie burrito wine coffee cup drink mountain bubble rock coral - - - - - -
-980 mountain person person person flower flower flower corn nut fruit nut mushroom mushroom mushroom mushroom mushroom mushroom
-997 mushroom corn paper
-"""
-
-
-def _spans(text: str) -> dict[int, str]:
-    told: dict[int, str] = {}
-    for item in text.split(","):
-        span, noun = item.split(" ")
-        first, _, last = span.partition("-")
-        told |= dict.fromkeys(range(int(first), int(last or first) + 1), noun)
-    return told
-
-
-def _words(lines: str) -> dict[int, str]:
-    told: dict[int, str] = {}
-    for line in lines.split("\n"):
-        first, *nouns = line.split() or ["0"]
-        told |= {index: noun for index, noun in enumerate(nouns, int(first)) if noun != "-"}
-    return told
-
-
-# Class of ImageNet -> noun; classes that no single word fits are left out.
-IMAGENET_NOUNS: dict[int, str] = _spans(_ANIMALS) | _words(_THINGS)
+# Words that no table above has.
 _PLAIN = frozenset({*BY_NAME.values(), *BY_CATEGORY.values(), *BY_PHOTO_CLASS.values(), *IMAGENET_NOUNS.values()})
-_MORE = frozenset(
-    "person bicycle bird sheep cow giraffe zebra kite skateboard surfboard fork sandwich bed sink book scissors tomato avocado "
-    "mango garlic ginger pear ornament figurine cat statue accordion anchor brain camera dolphin helicopter metronome octopus platypus "
-    "rhino scorpion stapler wheelchair drum hammer".split()
-)
-NOUNS: tuple[str, ...] = tuple(sorted({*_PLAIN, *_MORE, "object"}))
+_MORE = """
+accordion anchor avocado bed bicycle bird book brain camera cat cow dolphin drum figurine fork garlic ginger giraffe
+hammer helicopter kite mango metronome octopus ornament pear person platypus rhino sandwich scissors scorpion sheep
+sink skateboard stapler statue surfboard tomato wheelchair zebra
+"""
+NOUNS: tuple[str, ...] = tuple(sorted({*_PLAIN, *_MORE.split(), "object"}))
 
 
 def sprite_noun(name: str, category: str) -> str:
