@@ -5,7 +5,6 @@ Sprites are named by their own name or their category, photos by the category th
 
 from imagenet import IMAGENET_NOUNS
 
-
 # A sprite's own name decides first, then its category.
 BY_NAME: dict[str, str] = {
     name: noun
