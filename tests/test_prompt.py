@@ -26,7 +26,7 @@ def kinds(prompt: object) -> list[str]:
 
 def test_memories_come_first_then_the_picture_then_the_question() -> None:
     prompt = query_prompt([memory_of("Bo"), memory_of("Ada")], [IMAGE], "Where is Bo?")
-    names = ["SoftTokens", "This is Bo.\n", "SoftTokens", "This is Ada.\n"]
+    names = ["This is Bo:", "SoftTokens", "\n", "This is Ada:", "SoftTokens", "\n"]
     assert kinds(prompt) == [GUARD, *names, THE_PICTURE, "Picture", "Where is Bo?"]
 
 
@@ -37,8 +37,9 @@ def test_without_memories_nothing_is_announced() -> None:
 def test_without_a_picture_none_is_announced() -> None:
     assert kinds(query_prompt([memory_of("Bo")], [], "Who is Bo?")) == [
         GUARD,
+        "This is Bo:",
         "SoftTokens",
-        "This is Bo.\n",
+        "\n",
         "Who is Bo?",
     ]
 
@@ -50,7 +51,7 @@ def test_frames_are_numbered() -> None:
 def test_the_memory_part_does_not_depend_on_the_query() -> None:
     memories = [memory_of("Bo")]
     one, other = query_prompt(memories, [IMAGE], "a"), query_prompt(memories, [IMAGE, IMAGE], "b")
-    assert kinds(one)[:3] == kinds(other)[:3]
+    assert kinds(one)[:4] == kinds(other)[:4]
 
 
 def test_the_introduction_shows_the_image_before_the_question() -> None:
@@ -61,7 +62,7 @@ def test_a_conversation_goes_on() -> None:
     prompt = query_prompt([memory_of("Bo")], [], "Who is Bo?").then("A dog.", "What colour?")
     assert [turn.role for turn in prompt.turns] == ["user", "assistant", "user"]
     assert kinds(prompt)[-3:] == ["Who is Bo?", "A dog.", "What colour?"]
-    assert isinstance(prompt.parts[1], SoftTokens)
+    assert isinstance(prompt.parts[2], SoftTokens)
 
 
 def test_questions() -> None:

@@ -1,7 +1,7 @@
 """Memories, names, images and a question -> an ordered prompt of Text, SoftTokens and Picture parts (paper 3.3).
 
-The order is fixed: guard line, memories as they were introduced, then the images, then the question. Everything before
-the first image depends on the list of concepts only, so its prefill can be reused.
+The order is fixed: guard line, memories as they were introduced (name first), then the images, then the question.
+Everything before the first image depends on the list of concepts only, so its prefill can be reused.
 """
 
 from collections.abc import Sequence
@@ -80,8 +80,15 @@ def memory_parts(memories: Sequence[ConceptMemory]) -> tuple[Part, ...]:
     """Introduce the remembered concepts, in the order given; nothing when there is none."""
     if not memories:
         return ()
-    named = [part for memory in memories for part in (SoftTokens(memory.tokens), Text(f"This is {memory.name}.\n"))]
-    return (Text(GUARD), *named)
+    return (Text(GUARD), *(part for memory in memories for part in introduced(memory.name, memory.tokens)))
+
+
+def introduced(name: str, tokens: VisualTokens, words: str = "") -> tuple[Part, ...]:
+    """Introduce one concept by its rows, and by words if there are any.
+
+    The name stands before the rows: every token looks back only, so a row can know whose it is only where it was said.
+    """
+    return Text(f"This is {name}:"), SoftTokens(tokens), Text(f" {words}\n" if words else "\n")
 
 
 def query_prompt(memories: Sequence[ConceptMemory], images: Sequence[VisualTokens], question: str) -> Prompt:

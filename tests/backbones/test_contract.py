@@ -14,7 +14,7 @@ from ego.backbones.huggingface import HuggingFaceBackbone
 from ego.backbones.runner import encode
 from ego.backbones.self_check import plain_inputs
 from ego.errors import BackboneError, ContextBudgetError
-from ego.prompt import Picture, Prompt, SoftTokens, Text, Turn, introduction_prompt
+from ego.prompt import Picture, Prompt, SoftTokens, Text, Turn, introduced, introduction_prompt
 from ego.visual_tokens import VisualTokens
 from tests.backbones import tiny
 
@@ -34,9 +34,7 @@ def some(backbone: HuggingFaceBackbone, seed: int, share: int = 3) -> VisualToke
 
 
 def query(backbone: HuggingFaceBackbone, question: str, seed: int = 7) -> Prompt:
-    memories = [
-        part for seed in (1, 2) for part in (SoftTokens(some(backbone, seed)), Text(f"This is memory {seed}.\n"))
-    ]
+    memories = [part for seed in (1, 2) for part in introduced(f"memory {seed}", some(backbone, seed))]
     image = Picture(backbone.encode_image(tiny.picture(seed=seed)))
     return Prompt((Turn("user", (Text("Remembered concepts.\n"), *memories, image, Text(question))),))
 

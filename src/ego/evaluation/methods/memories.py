@@ -22,8 +22,8 @@ from ego.prompt import (
     GUARD,
     THE_PICTURE,
     Part,
-    SoftTokens,
     Text,
+    introduced,
     query_prompt,
     recognition_question,
 )
@@ -62,7 +62,7 @@ class MemoryMethod(Method[MemoryProfile]):
             memory = self._personal.build(Concept(subject.name, [reference.picture for reference in references]))
         except SelectionError as error:
             return _nothing(subject, f"failed: {error}", failed=True)
-        parts = (*self._row_parts(memory), Text(self._sentence(memory)))
+        parts = self._memory_parts(memory)
         return MemoryProfile(
             key=subject.key,
             name=subject.name,
@@ -92,13 +92,11 @@ class MemoryMethod(Method[MemoryProfile]):
         question = CAPTION_WITH_NAMES if any(profile.parts for profile in known) else CAPTION
         return self.ask(pictures, question, known, max_new_tokens=max_new_tokens)
 
-    def _row_parts(self, memory: ConceptMemory) -> tuple[Part, ...]:
-        return (SoftTokens(memory.tokens),) if self.rows else ()
-
-    def _sentence(self, memory: ConceptMemory) -> str:
-        if not self.words:
-            return f"This is {memory.name}.\n"
-        return f"This is {memory.name}: {' '.join(view.description for view in memory.views)}\n"
+    def _memory_parts(self, memory: ConceptMemory) -> tuple[Part, ...]:
+        told = " ".join(view.description for view in memory.views) if self.words else ""
+        if self.rows:
+            return introduced(memory.name, memory.tokens, told)
+        return (Text(f"This is {memory.name}: {told}\n" if told else f"This is {memory.name}.\n"),)
 
     def _fitting(self, pictures: Sequence[LoadedImage], known: Sequence[MemoryProfile]) -> list[MemoryProfile]:
         """Leave out the memories least like the pictures where all together exceed the context budget."""

@@ -26,9 +26,9 @@ from ego.prompt import (
     THE_PICTURE,
     Picture,
     Prompt,
-    SoftTokens,
     Text,
     Turn,
+    introduced,
     recognition_question,
 )
 from ego.selection import uniform_tokens
@@ -63,7 +63,7 @@ class LearnedTokens(MemoryMethod):
             optimizer.step()
             losses.append(float(loss.detach()))
         story = f"loss {losses[0]:.3f} -> {losses[-1]:.3f} in {len(losses)} steps"
-        parts = (SoftTokens(_as_tokens(rows.detach(), self._levels)), Text(f"This is {subject.name}.\n"))
+        parts = introduced(subject.name, _as_tokens(rows.detach(), self._levels))
         return MemoryProfile(key=subject.key, name=subject.name, tokens=len(rows), story=story, parts=parts)
 
     def _first_rows(self, subject: Subject, reference: LoadedImage) -> Float[Tensor, "row dim"]:
@@ -87,7 +87,7 @@ class LearnedTokens(MemoryMethod):
     def _loss(
         self, rows: Float[Tensor, "row dim"], subject: Subject, picture: LoadedImage, question: str, answer: str
     ) -> Float[Tensor, ""]:
-        memory = (SoftTokens(_as_tokens(rows, self._levels)), Text(f"This is {subject.name}.\n"))
+        memory = introduced(subject.name, _as_tokens(rows, self._levels))
         image = (Text(THE_PICTURE), Picture(self.respondent.encode(picture)))
         prompt = Prompt((Turn("user", (Text(GUARD), *memory, *image, Text(question))),))
         return answer_loss(self.backbone, prompt, answer)
