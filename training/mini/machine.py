@@ -5,13 +5,14 @@ import logging
 import math
 import time
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 
 LOGGER = logging.getLogger("mini")
-WARM_UP_STEPS = 150
+WARM_UP_STEPS, WARM_UP_SHARE = 150, 0.1  # whichever is shorter
 COOL_DOWN_SHARE = 0.4
 FLOOR = 0.02
 
@@ -31,6 +32,11 @@ def half_precision(device: str) -> torch.autocast:
     return torch.autocast(device, torch.bfloat16)
 
 
+def convolution_precision(device: str) -> AbstractContextManager[object]:
+    """Compute convolutions in bfloat16 on a GPU only: on a CPU their way back is slower than in float32."""
+    return nullcontext() if device == "cpu" else half_precision(device)
+
+
 def optimizer(groups: Iterable[dict[str, Any]], rate: float) -> torch.optim.AdamW:
     """Build AdamW; each group may carry a `factor` on the rate."""
     return torch.optim.AdamW(list(groups), lr=rate, betas=(0.9, 0.98), weight_decay=0.05, fused=True)
@@ -40,7 +46,7 @@ def set_rate(optimiser: torch.optim.Optimizer, rate: float, step: int, steps: in
     """Warm up, stay, and cool down over the last part of the run (cosine)."""
     start = (1 - COOL_DOWN_SHARE) * steps
     progress = max(0.0, (step - start) / max(1.0, steps - start))
-    scale = min(1.0, (step + 1) / WARM_UP_STEPS) * (
+    scale = min(1.0, (step + 1) / max(1.0, min(WARM_UP_STEPS, WARM_UP_SHARE * steps))) * (
         FLOOR + (1 - FLOOR) * (0.5 + 0.5 * math.cos(math.pi * min(1.0, progress)))
     )
     for group in optimiser.param_groups:

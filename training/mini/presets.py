@@ -4,63 +4,56 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+STRIDE = 32  # pixels per visual token
+
 
 @dataclass(frozen=True)
 class Shape:
     """The size of the model. Sides in pixels."""
 
     image_side: int
-    patch: int
-    vision_width: int
-    vision_layers: int
-    vision_heads: int
     text_width: int
     text_layers: int
     text_heads: int
     text_inner: int
+    rope_theta: float
     vocabulary: int
 
     @property
     def grid(self) -> int:
         """Count the visual tokens along one side."""
-        return self.image_side // self.patch
+        return self.image_side // STRIDE
 
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of stage A: pixels per side, number of steps, share of the patches that is looked at."""
+    """A part of stage A: sides in pixels, of which every step draws one; views (of all processes); number of steps."""
 
-    side: int
+    sides: tuple[int, ...]
+    views: int
     steps: int
-    kept: float
 
 
 @dataclass(frozen=True)
 class TowerStage:
-    """Stage A: its phases, views and identities per step (of all processes), learning rate, data workers."""
+    """Stage A: its phases, views per identity, rate of the heads and the tower's share of it, data workers."""
 
     phases: tuple[Phase, ...]
-    views: int
-    identities: int
+    views_per_identity: float
     rate: float
+    tower_factor: float
     workers: int
 
 
 @dataclass(frozen=True)
 class LanguageStage:
-    """Stages B and C: steps, sequences per step, rates, the bank of encoded pictures, lesson length, renderers."""
+    """Stage B: steps, tokens per step (of all processes), rate, the bank of encoded pictures, renderers."""
 
     steps: int
-    joint_steps: int
-    sequences: int
-    joint_sequences: int
+    tokens: int
     rate: float
-    joint_rate: float
     bank_identities: int
     bank_scenes: int
-    bank_steps: int
-    length: int
-    early_length: int
     workers: int
 
 
@@ -77,7 +70,7 @@ class Preset:
 def read_preset(path: Path) -> Preset:
     """Read a preset file."""
     table = tomllib.loads(path.read_text())
-    phases = tuple(Phase(*phase) for phase in table["tower"].pop("phases"))
+    phases = tuple(Phase(tuple(sides), *rest) for sides, *rest in table["tower"].pop("phases"))
     return Preset(
         table["seed"],
         Shape(**table["shape"]),

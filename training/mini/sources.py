@@ -1,12 +1,13 @@
 """Read the licence-clean pictures of the data folder into one list of assets, and pack that list into one small file.
 
 An asset is a picture with a mask: sprites carry their own alpha, photos the alpha of their subject (zero everywhere
-for a mere background).
+for a mere background). Where nobody has cut the subject out, an ellipse in the middle stands for it.
 Several assets with one identity are different pictures of the same thing: the true positives of the contrastive stage.
 """
 
 import io
 import json
+import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,7 +20,16 @@ from nouns import photo_noun, sprite_noun
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from pycocotools import mask as coco_mask
-from splits import COCO_FREE_LICENSES, DAVIS_TEST, DREAMBOOTH_TRAIN, FREE_CLIPS, Part, photo_part, sprite_part
+from splits import (
+    COCO_FREE_LICENSES,
+    DAVIS_TEST,
+    DREAMBOOTH_TRAIN,
+    FREE_CLIPS,
+    Part,
+    instance_part,
+    photo_part,
+    sprite_part,
+)
 
 OTHER_FREE_LICENSES = frozenset({101, 103})  # Oxford pets, balloons
 DAVIS_LICENSE = 102
@@ -28,16 +38,44 @@ MINIMUM_SUBJECT_SHARE = 0.008
 Pixels = NDArray[np.uint8]
 
 
+MASKLESS_EXTENT = {"photo": 0.8, "portrait": 0.95}  # of the ellipse that stands for an unknown mask
+# Photos in tar files of which the surroundings serve as backdrops; those of the others are filled by their subject.
+SCENIC = frozenset({"arc2017", "core50", "flower_photos", "grocery", "oxford_pets_a", "oxford_pets_b"})
+
+
 @dataclass(frozen=True)
 class Asset:
-    """One picture: RGBA pixels, whose it is, what it is, and what it may be used for."""
+    """One picture: RGBA pixels (or a file that holds them), whose it is, what it is, and what it may be used for.
 
-    pixels: Pixels
+    Kinds: sprite; photo, of a subject in its surroundings; portrait, a photo that its subject fills; cutout, a photo
+    of which only the subject may be shown; background, of nothing in particular.
+    """
+
+    picture: Pixels | bytes
     identity: str
     family: str  # what look-alikes share: the sprite's name, the photo's class
     noun: str
-    kind: str  # sprite | photo | background
+    kind: str
     part: Part
+
+    @property
+    def pixels(self) -> Pixels:
+        """Decode the picture."""
+        if not isinstance(self.picture, bytes):
+            return self.picture
+        image = Image.open(io.BytesIO(self.picture))
+        pixels = np.array(image.convert("RGBA"))
+        if "A" not in image.getbands() and self.kind in MASKLESS_EXTENT:
+            pixels[..., 3] = _ellipse(*pixels.shape[:2], MASKLESS_EXTENT[self.kind])
+        return pixels
+
+
+def _ellipse(height: int, width: int, extent: float) -> Pixels:
+    """Draw what stands for the mask of a subject in the middle."""
+    mask = np.zeros((height, width), np.uint8)
+    axes = (int(0.5 * extent * width), int(0.5 * extent * height))
+    cv2.ellipse(mask, (width // 2, height // 2), axes, 0, 0, 360, 255, -1, cv2.LINE_AA)
+    return mask
 
 
 def sprites(data: Path) -> Iterator[Asset]:
@@ -159,9 +197,36 @@ def video_frames(data: Path) -> Iterator[Asset]:
                 )
 
 
+def packed_photos(data: Path) -> Iterator[Asset]:
+    """Yield the photos that come in a tar file per source: things seen in several photos, and single photos."""
+    rows = [json.loads(line) for line in (data / "photos/photos.jsonl").read_text().splitlines()]
+    for source in sorted({row["source"] for row in rows}):
+        with tarfile.open(data / f"photos/{source}.tar") as tar:
+            for row in rows:
+                if row["source"] == source:
+                    yield _packed_photo(row, tar.extractfile(row["file"]).read())
+
+
+def _packed_photo(row: dict[str, Any], picture: bytes) -> Asset:
+    noun = photo_noun(row["category"])
+    whole = "photo" if row["source"] in SCENIC else "portrait"
+    # the same kind of fruit is not the same piece
+    identity = f"{row['instance']}/{row['file']}" if row.get("level") == "variety" else row["instance"]
+    kind = "cutout" if row.get("mask") == "alpha" else whole
+    return Asset(picture, identity, _family(row, noun), noun, kind, instance_part(row["instance"]))
+
+
+def _family(row: dict[str, Any], noun: str) -> str:
+    """Name what look-alikes share: the class, or where it says too little, the department or the source."""
+    if row["source"] == "grocery":
+        return f"photo {row['category'].split('/')[0]}"
+    return f"photo {noun}" if noun != "object" else f"photo {row['source']}"
+
+
 def read_training_world(data: Path) -> list[Asset]:
     """Read everything that may enter training (and the sprites of all parts)."""
-    return [*sprites(data), *coco_photos(data, free=True), *concept_photos(data), *video_frames(data)]
+    own = [*sprites(data), *coco_photos(data, free=True), *concept_photos(data), *video_frames(data)]
+    return [*own, *packed_photos(data)]
 
 
 def write_pack(assets: list[Asset], path: Path) -> None:
@@ -177,6 +242,8 @@ def write_pack(assets: list[Asset], path: Path) -> None:
 
 
 def _encode(asset: Asset) -> bytes:
+    if isinstance(asset.picture, bytes):
+        return asset.picture
     buffer = io.BytesIO()
     lossless = asset.kind == "sprite"
     Image.fromarray(asset.pixels).save(buffer, "WEBP", lossless=lossless, quality=80 if lossless else 88, exact=True)
@@ -189,6 +256,6 @@ def read_pack(path: Path) -> list[Asset]:
         stored = {name: table[name] for name in table.files}
     ends = [0, *stored["ends"].tolist()]
     data = stored["data"].tobytes()
-    pixels = [np.array(Image.open(io.BytesIO(data[start:end])).convert("RGBA")) for start, end in pairwise(ends)]
+    pictures = [data[start:end] for start, end in pairwise(ends)]
     columns = [stored[field].tolist() for field in ("identity", "family", "noun", "kind", "part")]
-    return [Asset(picture, *row) for picture, *row in zip(pixels, *columns, strict=True)]
+    return [Asset(picture, *row) for picture, *row in zip(pictures, *columns, strict=True)]

@@ -14,6 +14,12 @@ from sources import Asset, Part
 CUTOUT_SIDE = 144
 TEXTURE_VARIANTS = 100_000
 MOST_COUNTED_VIEWS = 4
+SINGLE_WEIGHT = 0.3  # of a thing of which there is one photo only
+KEPT_BACKDROPS = 400
+DRAWN_FAMILY, PHOTO_FAMILY = (
+    0.45,
+    0.85,
+)  # how often a look-alike is another of the family, not the same in other colours
 
 
 @dataclass(frozen=True)
@@ -40,16 +46,18 @@ class Cast:
             if asset.part == part and asset.kind != "background":
                 groups[asset.identity].append(asset)
         self.things = list(groups.values())
-        self.backdrops = [a.pixels[..., :3] for a in assets if a.part == part and a.kind in ("photo", "background")]
+        self.backdrops = [a for a in assets if a.part == part and a.kind in ("photo", "background")]
         families: dict[str, list[int]] = defaultdict(list)
         for thing, members in enumerate(self.things):
             families[members[0].family].append(thing)
         self.families = dict(families)
-        self.photo_things = [thing for thing, members in enumerate(self.things) if members[0].kind == "photo"]
-        views = np.array([min(len(self.things[thing]), MOST_COUNTED_VIEWS) for thing in self.photo_things], np.float64)
-        self._photo_shares = views / max(1.0, views.sum())  # things seen in several photos teach more
+        self.photo_things = [thing for thing, members in enumerate(self.things) if members[0].kind != "sprite"]
         self.sprite_things = [thing for thing, members in enumerate(self.things) if members[0].kind == "sprite"]
-        self._colourful = [is_colourful(members[0].pixels) for members in self.things]
+        self._shares_of_draw = np.array([self._weight(thing) for thing in range(len(self.things))])
+        weights = self._shares_of_draw[self.photo_things]
+        self._photo_shares = weights / (weights.sum() or 1.0)
+        self._is_colourful = lru_cache(None)(lambda thing: is_colourful(self.things[thing][0].pixels))
+        self.backdrop = lru_cache(KEPT_BACKDROPS)(self._backdrop)
         self.cutout = lru_cache(4096)(self._cutout)
         self.shares = lru_cache(None)(self._shares)
 
@@ -68,15 +76,20 @@ class Cast:
         if subject.is_texture:
             return Subject(subject.thing, 0, int(rng.integers(1, TEXTURE_VARIANTS)))
         others = [thing for thing in self.families[self.things[subject.thing][0].family] if thing != subject.thing]
-        if others and rng.random() < 0.45:
-            return Subject(int(rng.choice(others)), subject.variant)
+        if others and rng.random() < (PHOTO_FAMILY if self.is_photo(subject) else DRAWN_FAMILY):
+            weights = self._shares_of_draw[others]
+            return Subject(int(rng.choice(others, p=weights / weights.sum())), subject.variant)
         if self.is_photo(subject):
             return Subject(subject.thing, int(rng.integers(1, VARIANTS)))
         return Subject(subject.thing, int((subject.variant + rng.integers(1, VARIANTS)) % VARIANTS))
 
     def is_photo(self, subject: Subject) -> bool:
         """Tell whether the subject was photographed."""
-        return self.things[subject.thing][0].kind == "photo"
+        return self.things[subject.thing][0].kind != "sprite"
+
+    def is_scenic(self, subject: Subject, view: int) -> bool:
+        """Tell whether a picture of the subject may be shown as it is, with its surroundings."""
+        return self.things[subject.thing][view].kind in ("photo", "portrait")
 
     def noun(self, subject: Subject) -> str:
         """Say what the subject is."""
@@ -92,7 +105,7 @@ class Cast:
         return recoloured(pixels, self._matrix(subject)) if subject.variant else pixels
 
     def _matrix(self, subject: Subject) -> NDArray[np.float32]:
-        return variant_matrix(subject.variant, self._colourful[subject.thing])
+        return variant_matrix(subject.variant, self._is_colourful(subject.thing))
 
     def _cutout(self, subject: Subject, view: int) -> NDArray[np.uint8]:
         pixels = _crop_to_alpha(self.things[subject.thing][view].pixels)
@@ -102,7 +115,7 @@ class Cast:
 
     def _textured(self, pixels: NDArray[np.uint8], texture: int) -> NDArray[np.uint8]:
         rng = np.random.default_rng(texture)
-        backdrop = self.backdrops[int(rng.integers(len(self.backdrops)))]
+        backdrop = self.backdrop(int(rng.integers(len(self.backdrops))))
         side = int(rng.uniform(0.25, 0.6) * min(backdrop.shape[:2]))
         top, left = (int(rng.integers(extent - side + 1)) for extent in backdrop.shape[:2])
         patch = cv2.resize(
@@ -110,6 +123,15 @@ class Cast:
         )
         matrix = variant_matrix(int(rng.integers(VARIANTS)), True)
         return premultiplied(recoloured(np.dstack([patch, pixels[..., 3]]), matrix))
+
+    def _backdrop(self, number: int) -> NDArray[np.uint8]:
+        return np.ascontiguousarray(self.backdrops[number].pixels[..., :3])
+
+    def _weight(self, thing: int) -> float:
+        """Weigh how often a thing is drawn: more views teach more, and no class outweighs all others."""
+        views = min(len(self.things[thing]), MOST_COUNTED_VIEWS)
+        family = len(self.families[self.things[thing][0].family])
+        return (views if views > 1 else SINGLE_WEIGHT) / family**0.5
 
     def _shares(self, subject: Subject) -> NDArray[np.float32]:
         return colour_shares(self.cutout(subject, 0))

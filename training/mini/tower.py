@@ -1,47 +1,45 @@
 """Stage A: teach the vision tower identity by contrast between views, and what is to be said by extra heads.
 
 python tower.py --preset cpu.toml --world WORLD.npz --folder FOLDER [--device cuda]
+
+The tower begins as EfficientNet-Lite0 with ImageNet's weights. Half of the identities of a batch are photographed
+things of few classes (dogs against dogs, cartons against cartons), the others are drawn; they are seen whole or pasted
+among others, large and small.
 """
 
 import argparse
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from architecture import build_tower
+from architecture import TOWER_WIDTH, build_tower, imagenet_classifier, tower_features, trained_parameters
 from colours import COLOURS
 from crew import ALONE, Crew, join_crew
-from machine import (
-    LOGGER,
-    Progress,
-    half_precision,
-    load,
-    note,
-    optimizer,
-    prepare,
-    save,
-    set_rate,
-)
+from imagenet import IMAGENET_NOUNS
+from machine import LOGGER, Progress, convolution_precision, load, note, optimizer, prepare, save, set_rate
 from nouns import NOUNS
-from presets import Preset, Shape, read_preset
+from presets import STRIDE, Phase, Preset, read_preset
 from sources import read_pack
 from subjects import Cast, Subject
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
-from transformers import AutoModelForImageTextToText
 from world import group_layout, main_layout, render
 
 TEMPERATURE = 0.08
 EMBEDDING = 128
 DENSE_TOKENS = 768
-CLEAR_COVER = 0.3
-SHOWN_LEAD = 0.3  # how much rather a patch that shows something is kept
 GROUPED = 0.5  # share of views that show several things of similar size, none of them the main subject
 SMALLEST_COVER = 0.6  # visible tokens below which an object teaches nothing
-CHECK_STEPS = 200
+CLASSES = 0.5  # share of the draws that fill a batch with photographed things of one class
+MORE_OF_CLASS, MORE_LOOK_ALIKES = 0.8, 0.5  # how often one more is drawn
+BESIDE_ALIKE, NEAR = 0.4, 4  # how often a look-alike stands beside, among how many next in the batch
+CHECK_STEPS, SAVE_STEPS = 100, 50
+CHECKED_VIEWS, CHECKED_IDENTITIES, CHECKED_SIDE = 192, 96, 256
+UNLIKELY = -2.0
+FACTS = {"place": 2, "subject": 1, "colour": len(COLOURS)}  # linear read-outs of single tokens
 
 
 @dataclass(frozen=True)
@@ -60,58 +58,68 @@ class Views:
         """Move to a device."""
         return Views(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
 
-    def thinned(self, share: float, generator: torch.Generator) -> tuple["Views", Tensor | None]:
-        """Keep a share of the patches of every view, rather those that show something; say which."""
-        if share >= 1:
-            return self, None
-        tokens = self.cover.shape[1]
-        shown = torch.zeros(len(self.pixels), tokens).index_add(0, self.view, self.cover) > CLEAR_COVER
-        scores = torch.rand(len(self.pixels), tokens, generator=generator) + SHOWN_LEAD * shown
-        kept = scores.topk(max(1, round(share * tokens)), 1).indices.sort(1).values
-        cover = self.cover.gather(1, kept[self.view])
-        left = cover.sum(1) > SMALLEST_COVER
-        main = self.main.clamp(min=0)
-        moved = torch.where((self.main >= 0) & left[main], (left.cumsum(0) - 1)[main], -1)
-        objects = {name: getattr(self, name)[left] for name in ("view", "identity", "noun", "colour")}
-        return replace(self, **objects, cover=cover[left], main=moved), kept
+
+@dataclass(frozen=True)
+class Order:
+    """What a batch shall be: pixels per side, views, identities."""
+
+    side: int
+    views: int
+    identities: int
+
+
+def orders(phases: tuple[Phase, ...], views_per_identity: float, seed: int, share: int) -> list[Order]:
+    """List the batches of a run, for one of `share` processes; every process draws the same sides."""
+    rng, listed = np.random.default_rng(seed), []
+    for phase in phases:
+        views = max(2, phase.views // share)
+        identities = max(2, round(views / views_per_identity))
+        listed += [Order(int(side), views, identities) for side in rng.choice(phase.sides, phase.steps)]
+    return listed
 
 
 class ViewBatches(Dataset[Views]):
     """Batch number -> batch: the same batch for the same seed and number, on every machine and after every restart."""
 
-    def __init__(self, cast: Cast, seed: int, sides: list[int], views: int, identities: int, patch: int) -> None:
-        """Render `len(sides)` batches, each at its own size."""
-        self.cast, self.seed, self.sides = cast, seed, sides
-        self.views, self.identities, self.patch = views, identities, patch
+    def __init__(self, cast: Cast, seed: int, ordered: list[Order]) -> None:
+        """Render what is ordered."""
+        self.cast, self.seed, self.ordered = cast, seed, ordered
 
     def __len__(self) -> int:
         """Count the batches."""
-        return len(self.sides)
+        return len(self.ordered)
 
-    def _pool(self, rng: np.random.Generator) -> list[Subject]:
-        pool: list[Subject] = []
-        while len(pool) < self.identities:
-            pool.append(self.cast.random_subject(rng))
-            while rng.random() < 0.5:
-                pool.append(self.cast.look_alike(rng, pool[-1]))
-        return list(dict.fromkeys(pool[: self.identities]))
+    def _pool(self, rng: np.random.Generator, identities: int) -> list[Subject]:
+        pool: dict[Subject, None] = {}
+        while len(pool) < identities:
+            of_class = bool(self.cast.photo_things) and rng.random() < CLASSES
+            subject = self.cast.random_subject(rng, photos=1.0) if of_class else self.cast.random_subject(rng)
+            pool[subject] = None
+            while rng.random() < (MORE_OF_CLASS if of_class else MORE_LOOK_ALIKES):
+                subject = self.cast.look_alike(rng, subject)
+                pool[subject] = None
+        return list(pool)[:identities]
+
+    def _members(self, rng: np.random.Generator, first: int, number: int) -> list[int]:
+        """Choose what a view shows: its own identity first, then others, often look-alikes."""
+        members = [first]
+        for _ in range(int(rng.choice(4, p=(0.3, 0.3, 0.25, 0.15)))):
+            near = rng.random() < BESIDE_ALIKE
+            members.append(int(first + rng.integers(1, NEAR)) % number if near else int(rng.integers(number)))
+        return list(dict.fromkeys(members))
 
     def __getitem__(self, number: int) -> Views:
         """Render one batch."""
         cv2.setNumThreads(1)
-        rng = np.random.default_rng([self.seed, number])
-        pool, side = self._pool(rng), self.sides[number]
+        order, rng = self.ordered[number], np.random.default_rng([self.seed, number])
+        pool, grid = self._pool(rng, order.identities), order.side // STRIDE
         pixels, objects, mains = [], [], []
-        for view in range(self.views):
-            members = [
-                view % len(pool),
-                *rng.choice(len(pool), int(rng.choice(4, p=(0.3, 0.3, 0.25, 0.15))), replace=False).tolist(),
-            ]
+        for view in range(order.views):
+            members = self._members(rng, view % len(pool), len(pool))
             grouped = rng.random() < GROUPED
-            members = list(dict.fromkeys(members))
             layout = (group_layout if grouped else main_layout)(rng, len(members))
             subjects = [pool[member] for member in members]
-            picture = render(rng, self.cast, subjects, layout, side=side, grid=side // self.patch, whole_photo=0.6)
+            picture = render(rng, self.cast, subjects, layout, side=order.side, grid=grid, whole_photo=0.6)
             pixels.append(picture.pixels)
             seen = [
                 i for i in range(len(members)) if picture.cover[i].sum() > SMALLEST_COVER and picture.visible[i] > 0.3
@@ -141,35 +149,32 @@ class ViewBatches(Dataset[Views]):
         )
 
 
-def identity_head(width: int) -> nn.Sequential:
-    """Build a head with the layers of InternVL's projector, which begins as one of them."""
-    return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, EMBEDDING))
+def identity_head() -> nn.Sequential:
+    """Build a head with the layers of FastVLM's projector, which begins as one; it leaves room there for the facts."""
+    hidden = 2 * ((256 - 2 * sum(FACTS.values())) // 2)
+    return nn.Sequential(nn.Linear(TOWER_WIDTH, hidden), nn.GELU(), nn.Linear(hidden, EMBEDDING))
 
 
 class TowerWithHeads(nn.Module):
     """The tower, and the heads that exist during stage A only."""
 
-    def __init__(self, shape: Shape) -> None:
-        """Build both."""
+    def __init__(self, side: int) -> None:
+        """Build both; `side` is that of the finished model's pictures."""
         super().__init__()
-        self.tower, self.patch = build_tower(shape), shape.patch
-        width = shape.vision_width
-        self.whole, self.part = identity_head(width), identity_head(width)
-        self.noun = nn.Linear(width, len(NOUNS))
-        self.colour = nn.Linear(width, len(COLOURS))
-        self.subject = nn.Linear(width, 1)
-        self.place = nn.Linear(width, 2)
+        self.tower = build_tower(side)
+        self.whole, self.part = identity_head(), identity_head()
+        self.noun = nn.Linear(TOWER_WIDTH, len(NOUNS))
+        self.place, self.subject, self.colour = (nn.Linear(TOWER_WIDTH, number) for number in FACTS.values())
 
-    def tokens(self, pixels: Tensor, kept: Tensor | None = None) -> Tensor:
-        """Encode uint8 pictures into visual tokens, without the class token; `kept` [view, number] leaves out others.
+    def groups(self, tower_factor: float) -> list[dict[str, object]]:
+        """List what is trained: the heads, and more slowly the tower."""
+        tower = list(trained_parameters(self.tower))
+        heads = [parameter for name, parameter in self.named_parameters() if not name.startswith("tower.")]
+        return [{"params": heads}, {"params": tower, "factor": tower_factor}]
 
-        Leaving out half of the patches before the first layer halves the price of a step ("FLIP", Li et al. 2023).
-        """
-        embedded = self.tower.embeddings(pixels.float() / 127.5 - 1)
-        if kept is not None:
-            patches = embedded[:, 1:].gather(1, kept[..., None].expand(-1, -1, embedded.shape[-1]))
-            embedded = torch.cat([embedded[:, :1], patches], 1)
-        return self.tower.layernorm(self.tower.encoder(embedded).last_hidden_state)[:, 1:]
+    def tokens(self, pixels: Tensor) -> Tensor:
+        """Encode uint8 pictures into visual tokens."""
+        return tower_features(self.tower, pixels)
 
     def pooled(self, tokens: Tensor, views: Views) -> Tensor:
         """Average the tokens of every object, weighted by how much of it they show."""
@@ -182,11 +187,40 @@ class TowerWithHeads(nn.Module):
         ]  # gathering tokens per object is slow backwards
 
 
-def losses(
-    model: TowerWithHeads, views: Views, generator: torch.Generator, kept: Tensor | None = None
-) -> dict[str, Tensor]:
+@torch.no_grad()
+def begin_heads(model: TowerWithHeads, views: Views) -> None:
+    """Let the identity heads begin as what ImageNet's features tell: their principal directions, partly whitened."""
+    tokens = model.tokens(views.pixels).flatten(0, 1)
+    centre = tokens.mean(0)
+    hidden = model.part[0].out_features
+    _, sizes, directions = torch.linalg.svd(tokens - centre, full_matrices=False)
+    matrix = directions[: hidden // 2] / sizes[: hidden // 2, None].sqrt()
+    matrix = matrix / ((tokens - centre) @ matrix.T).std()
+    for head in (model.whole, model.part):
+        head[0].weight.copy_(torch.cat([matrix, -matrix]))  # gelu(z) - gelu(-z) is z
+        head[0].bias.copy_(head[0].weight @ -centre)
+        head[2].weight.mul_(0.1)
+        eye = torch.eye(EMBEDDING, hidden // 2)
+        head[2].weight += torch.cat([eye, -eye], 1)
+        head[2].bias.zero_()
+    begin_nouns(model.noun)
+
+
+@torch.no_grad()
+def begin_nouns(noun: nn.Linear) -> None:
+    """Let the nouns begin as the mean of ImageNet's classes that they stand for; unlikely where there is none."""
+    weight, bias = imagenet_classifier()
+    noun.weight.copy_(weight.mean(0).expand_as(noun.weight))
+    noun.bias.fill_(UNLIKELY)
+    for name in set(IMAGENET_NOUNS.values()):
+        classes = [index for index, word in IMAGENET_NOUNS.items() if word == name]
+        row = NOUNS.index(name)
+        noun.weight[row], noun.bias[row] = weight[classes].mean(0), bias[classes].mean()
+
+
+def losses(model: TowerWithHeads, views: Views, generator: torch.Generator) -> dict[str, Tensor]:
     """Compute every loss of stage A on one batch."""
-    tokens = model.tokens(views.pixels, kept)
+    tokens = model.tokens(views.pixels)
     pooled = model.pooled(tokens, views)
     anchors = functional.normalize(model.whole(pooled).float(), dim=-1)
     same = views.identity[:, None] == views.identity[None]
@@ -197,7 +231,7 @@ def losses(
         "noun": 0.6 * functional.cross_entropy(model.noun(pooled).float(), views.noun),
         "colour": 0.5 * functional.cross_entropy(model.colour(pooled).float(), views.colour),
         "subject": _subject_mask(model, tokens, views),
-        "place": _places(model, tokens, kept, views.pixels.shape[-1] // model.patch),
+        "place": _places(model, tokens),
     }
 
 
@@ -231,18 +265,19 @@ def _subject_mask(model: TowerWithHeads, tokens: Tensor, views: Views) -> Tensor
     return 0.5 * (loss * has_main).sum() / has_main.sum().clamp(min=1)
 
 
-def _places(model: TowerWithHeads, tokens: Tensor, kept: Tensor | None, grid: int) -> Tensor:
+def _places(model: TowerWithHeads, tokens: Tensor) -> Tensor:
     """Tell where every token stands (-1..1 across and down): for identity alone the tower would forget it."""
-    index = torch.arange(grid**2, device=tokens.device).expand(len(tokens), -1) if kept is None else kept
+    grid = round(tokens.shape[1] ** 0.5)
+    index = torch.arange(grid**2, device=tokens.device)
     target = torch.stack([index % grid, index // grid], -1) / (0.5 * (grid - 1)) - 1
-    return functional.mse_loss(model.place(tokens).float(), target)
+    return functional.mse_loss(model.place(tokens).float(), target.expand(len(tokens), -1, -1))
 
 
 @torch.no_grad()
 def retrieval(model: TowerWithHeads, views: Views, device: str) -> dict[str, float]:
     """Measure how often an object's nearest neighbour in other views is the same object (look-alikes included)."""
     views = views.to(device)
-    with half_precision(device):
+    with convolution_precision(device):
         tokens = model.tokens(views.pixels)
         pooled = model.pooled(tokens, views)
         anchors = functional.normalize(model.whole(pooled).float(), dim=-1)
@@ -262,74 +297,57 @@ def retrieval(model: TowerWithHeads, views: Views, device: str) -> dict[str, flo
     }
 
 
-def identity_rows(projector: nn.Module) -> int:
-    """Count the coordinates of a visual token that begin as the identity head's: at most half of them."""
-    return min(EMBEDDING, len(projector.linear_2.weight) // 2)
-
-
-@torch.no_grad()
-def start_from(model: TowerWithHeads, folder: Path) -> None:
-    """Go on from an exported model: its tower, and its projector as the identity heads."""
-    known = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).model
-    model.tower.load_state_dict(known.vision_tower.state_dict())
-    projector = known.multi_modal_projector
-    rows = identity_rows(projector)
-    for head in (model.part, model.whole):
-        head[0].load_state_dict(projector.layer_norm.state_dict())
-        if head[1].weight.shape != projector.linear_1.weight.shape:
-            continue  # a language model of another width than the tower
-        head[1].load_state_dict(projector.linear_1.state_dict())
-        head[3].weight[:rows], head[3].bias[:rows] = projector.linear_2.weight[:rows], projector.linear_2.bias[:rows]
-
-
-def train(
-    preset: Preset, world: Path, folder: Path, device: str, begin: Path | None = None, crew: Crew = ALONE
-) -> None:
+def train(preset: Preset, world: Path, folder: Path, device: str, crew: Crew = ALONE) -> None:
     """Run or resume stage A."""
     stage, assets = preset.tower, read_pack(world)
-    phases = [phase for phase in stage.phases for _ in range(phase.steps)]
     torch.manual_seed(preset.seed)
-    model = TowerWithHeads(preset.shape).to(device)
-    optimiser = optimizer([{"params": model.parameters()}], stage.rate)
-    state = load(folder / "tower.pt", device)
-    start = 0
+    model = TowerWithHeads(preset.shape.image_side).to(device)
+    optimiser = optimizer(model.groups(stage.tower_factor), stage.rate)
+    checked = [Order(CHECKED_SIDE, CHECKED_VIEWS, CHECKED_IDENTITIES)]
+    seen = ViewBatches(Cast(assets, "val"), preset.seed + 1, checked)[0]
+    state, start = load(folder / "tower.pt", device), 0
     if state:
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
         start = state["step"]
         LOGGER.info("resumed at step %d", start)
-    elif begin:
-        start_from(model, begin)
-    patch, sides = preset.shape.patch, [phase.side for phase in phases]
-    validation = ViewBatches(Cast(assets, "val"), preset.seed + 1, sorted(set(sides)), 256, 128, patch)
-    share = (stage.views // crew.size, stage.identities // crew.size)
-    batches = ViewBatches(Cast(assets, "train"), preset.seed + crew.seed, sides, *share, patch)
+    else:
+        begin_heads(model, seen.to(device))
+    ordered = orders(stage.phases, stage.views_per_identity, preset.seed, crew.size)
+    batches = ViewBatches(Cast(assets, "train"), preset.seed + crew.seed, ordered)
     loader = DataLoader(
         batches,
         batch_size=None,
-        sampler=range(start, len(sides)),
+        sampler=range(start, len(ordered)),
         num_workers=stage.workers,
         prefetch_factor=4 if stage.workers else None,
     )
-    progress = Progress(len(sides))
-    for step, drawn in enumerate(loader, start):
-        set_rate(optimiser, stage.rate, step, len(sides))
-        generator = torch.Generator().manual_seed(preset.seed + step)
-        views, kept = drawn.thinned(phases[step].kept, generator)
-        with half_precision(device):
-            parts = losses(model, views.to(device), generator, None if kept is None else kept.to(device))
-        optimiser.zero_grad(set_to_none=True)
-        torch.stack(list(parts.values())).sum().backward()
-        crew.share_gradients(model.parameters())
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
+    progress = Progress(len(ordered))
+    for step, views in enumerate(loader, start):
+        set_rate(optimiser, stage.rate, step, len(ordered))
+        parts = _step(model, optimiser, views.to(device), torch.Generator().manual_seed(preset.seed + step), crew)
         if not crew.leads:
             continue
-        progress(step, {name: part.item() for name, part in parts.items()})
-        if (step + 1) % CHECK_STEPS == 0 or step + 1 == len(sides):
-            seen = validation[sorted(set(sides)).index(sides[step])]
+        progress(step, parts)
+        last = step + 1 == len(ordered)
+        if (step + 1) % CHECK_STEPS == 0 or last or not step:
             note(folder, stage="tower", step=step + 1, **retrieval(model, seen, device))
+        if (step + 1) % SAVE_STEPS == 0 or last:
             save(folder / "tower.pt", model=model.state_dict(), optimiser=optimiser.state_dict(), step=step + 1)
+
+
+def _step(
+    model: TowerWithHeads, optimiser: torch.optim.Optimizer, views: Views, generator: torch.Generator, crew: Crew
+) -> dict[str, float]:
+    trained = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    with convolution_precision(views.pixels.device.type):
+        parts = losses(model, views, generator)
+    optimiser.zero_grad(set_to_none=True)
+    torch.stack(list(parts.values())).sum().backward()
+    crew.share_gradients(trained)
+    nn.utils.clip_grad_norm_(trained, 1.0)
+    optimiser.step()
+    return {name: part.item() for name, part in parts.items()}
 
 
 def main() -> None:
@@ -338,12 +356,10 @@ def main() -> None:
     parser.add_argument("--preset", type=Path, required=True)
     parser.add_argument("--world", type=Path, required=True)
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--start-from", type=Path, help="an exported model to go on from")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     prepare(options.device, options.folder)
-    preset = read_preset(options.preset)
-    train(preset, options.world, options.folder, options.device, options.start_from, join_crew())
+    train(read_preset(options.preset), options.world, options.folder, options.device, join_crew())
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ def render(
     views = [int(rng.integers(cast.views(subject))) for subject in subjects]
     covers = np.zeros((len(subjects), side, side), np.float32)
     totals = np.ones(len(subjects), np.float32)
-    from_photo = bool(subjects) and cast.is_photo(subjects[0]) and rng.random() < whole_photo
+    from_photo = bool(subjects) and cast.is_scenic(subjects[0], views[0]) and rng.random() < whole_photo
     if from_photo:
         canvas, covers[0] = _photo_crop(rng, cast.photo(subjects[0], views[0]), side)
         totals[0] = covers[0].sum()
@@ -105,7 +105,7 @@ def background(rng: np.random.Generator, cast: Cast, side: int) -> Pixels:
     """Draw a background: usually a piece of a real photo, else a soft gradient or one colour with noise."""
     draw = rng.random()
     if cast.backdrops and draw < 0.7:
-        photo = cast.backdrops[int(rng.integers(len(cast.backdrops)))]
+        photo = cast.backdrop(int(rng.integers(len(cast.backdrops))))
         piece = _random_crop(rng, photo, 0.35)
         piece = piece[:, ::-1] if rng.random() < 0.5 else piece
         return cv2.resize(np.ascontiguousarray(piece), (side, side), interpolation=cv2.INTER_AREA)
