@@ -108,9 +108,11 @@ def _recognition(exam: Exam, number: int) -> Iterator[tuple[str, Decision]]:
 
 def _captions(exam: Exam) -> dict[str, float]:
     named = wrong = present = absent = 0
+    exact = []
     for scene in exam.composed.scenes:
         members = exam.choose(scene, 4)
         said = exam.personal.caption(scene.picture, [exam.name(member) for member in members])
+        exact.append(set(said.mentioned) == {exam.name(member) for member in members if member in scene.items})
         for member in members:
             mentioned = exam.name(member) in said.mentioned
             present, absent = present + (member in scene.items), absent + (member not in scene.items)
@@ -119,6 +121,7 @@ def _captions(exam: Exam) -> dict[str, float]:
                 wrong + (mentioned and member not in scene.items),
             )
     return {
+        "exactly_right": round(float(np.mean(exact)), 3),
         "recall": round(named / present, 3),
         "false_names": round(wrong / absent, 3),
         "present": present,

@@ -11,17 +11,18 @@ import json
 from pathlib import Path
 
 import numpy as np
+from baselines import examine_baselines
 from composed_exam import examine_composed, tuned_thresholds
-from exam import PHOTO_SETS, compose, masked_photos, photo_concepts
+from exam import PHOTO_SETS, compose, masked_photos, photo_concepts, unseen_references
 from names import random_names
-from photo_exam import examine_attention, examine_photos
+from photo_exam import examine_attention, examine_nouns, examine_photos
 from sources import read_pack
 from subjects import Cast
 
 from ego import load_backbone
 
 SEEDS = {"val": 101, "test": 202}
-EXAMS = ("attention", "photos", "composed")
+EXAMS = ("attention", "photos", "baselines", "composed")
 SELECTIONS = {
     "full reference": "all",
     "attention selection": "attention",
@@ -56,7 +57,11 @@ def main() -> None:
         told("attention", examine_attention(backbone, masked_photos(options.data)))
     if "photos" in options.exams:
         tests = {name: photo_concepts(options.data, name) for name in options.photo_sets or PHOTO_SETS[options.part]}
-        told("photos", examine_photos(backbone, photo_concepts(options.data, "validation"), tests))
+        told("nouns", examine_nouns(backbone, unseen_references(tests.values())))
+        told("photos", examine_photos(backbone, tests))
+    if "baselines" in options.exams:
+        tests = {name: photo_concepts(options.data, name) for name in options.photo_sets or PHOTO_SETS[options.part]}
+        told("baselines", examine_baselines(tests))
     if "composed" in options.exams:
         assets = read_pack(options.world)
         validation, composed = (

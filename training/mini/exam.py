@@ -1,12 +1,13 @@
 """What the finished model is examined on: composed scenes of unseen subjects, real photos of unseen concepts."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from bank import Plan, Sighting, plan_bank
+from nouns import photo_noun
 from numpy.typing import NDArray
 from PIL import Image
 from sources import Asset, coco_photos
@@ -113,6 +114,7 @@ class PhotoConcept:
 
     name: str
     group: str
+    noun: str
     references: tuple[Path, ...]
     tests: tuple[Path, ...]
 
@@ -133,8 +135,20 @@ def photo_concepts(data: Path, part: str, *, taught: bool = False) -> list[Photo
         kind = "validation" if entry["dataset"] == "myvlm" and held_out else entry["dataset"]
         if kind == part and (taught or part != "dreambooth" or entry["name"] not in DREAMBOOTH_TRAIN):
             references, tests = (tuple(data / file for file in entry[kind]) for kind in ("refs", "tests"))
-            chosen.append(PhotoConcept(entry["name"], entry["group"], references, tests))
+            noun = photo_noun(entry["class"])
+            chosen.append(PhotoConcept(entry["name"], entry["group"], noun, references, tests))
     return chosen
+
+
+def unseen_references(sets: Iterable[Sequence[PhotoConcept]]) -> list[tuple[NDArray[np.uint8], str]]:
+    """List all references of some sets with their nouns; those whose class has none are left out."""
+    return [
+        (np.asarray(Image.open(path).convert("RGB")), concept.noun)
+        for concepts in sets
+        for concept in concepts
+        for path in concept.references
+        if concept.noun != "object"
+    ]
 
 
 def masked_photos(data: Path) -> list[Asset]:

@@ -36,12 +36,17 @@ class Phase:
 
 @dataclass(frozen=True)
 class TowerStage:
-    """Stage A: its phases, views per identity, rate of the heads and the tower's share of it, data workers."""
+    """Stage A: its phases, views per identity, rate of the heads and the tower's share of it, data workers.
+
+    In the end the heads are fitted alone for `settle_steps` steps on `settle_batches` batches.
+    """
 
     phases: tuple[Phase, ...]
     views_per_identity: float
     rate: float
     tower_factor: float
+    settle_batches: int
+    settle_steps: int
     workers: int
 
 

@@ -218,9 +218,11 @@ def begin_nouns(noun: nn.Linear) -> None:
         noun.weight[row], noun.bias[row] = weight[classes].mean(0), bias[classes].mean()
 
 
-def losses(model: TowerWithHeads, views: Views, generator: torch.Generator) -> dict[str, Tensor]:
-    """Compute every loss of stage A on one batch."""
-    tokens = model.tokens(views.pixels)
+def losses(
+    model: TowerWithHeads, views: Views, generator: torch.Generator, known: Tensor | None = None
+) -> dict[str, Tensor]:
+    """Compute every loss of stage A on one batch, of which the visual tokens may be known."""
+    tokens = model.tokens(views.pixels) if known is None else known
     pooled = model.pooled(tokens, views)
     anchors = functional.normalize(model.whole(pooled).float(), dim=-1)
     same = views.identity[:, None] == views.identity[None]

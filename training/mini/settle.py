@@ -1,0 +1,133 @@
+"""Stage A ends: average the tower with the weights it came from, and fit the heads to what it has become.
+
+python settle.py --preset cpu.toml --world WORLD.npz --data DATA --folder FOLDER
+
+Trained on, a tower tells look-alikes apart better and forgets some of what ImageNet taught it of photos; the mean of
+both keeps most of either ("WiSE-FT", Wortsman et al. 2022). The share is chosen on validation subjects, drawn and
+photographed. Writes `settled.pt`, from which the language part begins.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from architecture import imagenet_weights
+from baselines import compared
+from exam import PhotoConcept, photo_concepts
+from machine import LOGGER, Progress, load, note, optimizer, prepare, save, set_rate
+from matching import held_back, late, told_apart
+from presets import Preset, read_preset
+from scores import area_under_roc, best_f1
+from sources import Asset, read_pack
+from subjects import Cast
+from torch import Tensor, nn
+from tower import CHECKED_IDENTITIES, CHECKED_SIDE, CHECKED_VIEWS, Order, TowerWithHeads, ViewBatches, Views, losses
+from tower import retrieval as composed_figures
+
+SHARES = (0.4, 0.6, 0.8, 1.0)
+HELD_BACK_SIDE = 256
+BATCH = 48
+
+
+def averaged(model: TowerWithHeads, trained: dict[str, Tensor], share: float) -> None:
+    """Set the tower to `share` of the trained weights and the rest of ImageNet's."""
+    origin = imagenet_weights(model.tower)
+    model.tower.load_state_dict(
+        {
+            name: torch.lerp(origin[name].float(), value.float(), share).to(value.dtype)
+            for name, value in trained.items()
+        }
+    )
+
+
+@torch.no_grad()
+def measured(
+    model: TowerWithHeads, views: Views, concepts: list[PhotoConcept], assets: list[Asset], side: int
+) -> dict[str, float]:
+    """Measure a tower with its heads on composed views, photos of concepts, and photographed things held back."""
+    found = {f"composed_{name}": value for name, value in composed_figures(model, views, "cpu").items()}
+    families = held_back(assets)
+    ways = {"features": model.tokens, "head": lambda pixels: model.part(model.tokens(pixels))}
+    for name, see in ways.items():
+        decisions = compared(see, late, concepts, side)
+        found[f"photos_{name}_f1"] = round(best_f1(decisions), 3)
+        found[f"photos_{name}_area"] = round(area_under_roc(decisions), 3)
+        found[f"held_back_{name}"] = round(told_apart(see, late, families, HELD_BACK_SIDE), 3)
+    return found
+
+
+def merit(figures: dict[str, float]) -> float:
+    """Weigh drawn look-alikes, concepts in photos, and photographed things of one class alike."""
+    return figures["composed_part"] + figures["photos_features_f1"] + figures["held_back_features"]
+
+
+def cached(model: TowerWithHeads, batches: ViewBatches) -> Iterator[tuple[Views, Tensor]]:
+    """Yield batches with the tokens of their views."""
+    for number in range(len(batches)):
+        views = batches[number]
+        with torch.no_grad():
+            yield views, model.tokens(views.pixels).bfloat16()
+        if (number + 1) % 10 == 0:
+            LOGGER.info("encoded %d of %d batches", number + 1, len(batches))
+
+
+def refit(model: TowerWithHeads, preset: Preset, world: list[Asset]) -> None:
+    """Train the heads alone, over the tower as it is, at the size of the finished model's pictures."""
+    stage = preset.tower
+    identities = round(BATCH / stage.views_per_identity)
+    ordered = [Order(preset.shape.image_side, BATCH, identities)] * stage.settle_batches
+    known = list(cached(model, ViewBatches(Cast(world, "train"), preset.seed + 2, ordered)))
+    heads = [p for name, p in model.named_parameters() if not name.startswith("tower.")]
+    optimiser, progress = optimizer([{"params": heads}], stage.rate), Progress(stage.settle_steps)
+    for step in range(stage.settle_steps):
+        set_rate(optimiser, stage.rate, step, stage.settle_steps)
+        generator = torch.Generator().manual_seed(preset.seed + step)
+        views, tokens = known[int(torch.randint(len(known), (), generator=generator))]
+        parts = losses(model, views, generator, tokens.float())
+        optimiser.zero_grad(set_to_none=True)
+        torch.stack(list(parts.values())).sum().backward()
+        nn.utils.clip_grad_norm_(heads, 1.0)
+        optimiser.step()
+        progress(step, {name: part.item() for name, part in parts.items()})
+
+
+def settle(preset: Preset, world: Path, data: Path, folder: Path) -> None:
+    """Choose the share, average, fit the heads, save."""
+    assets, side = read_pack(world), preset.shape.image_side
+    concepts = photo_concepts(data, "validation")
+    ordered = [Order(CHECKED_SIDE, CHECKED_VIEWS, CHECKED_IDENTITIES)]
+    views = ViewBatches(Cast(assets, "val"), preset.seed + 3, ordered)[0]
+    state = load(folder / "tower.pt", "cpu")
+    if state is None:
+        raise FileNotFoundError(f"no tower.pt in {folder}; run tower.py with the same --folder first")
+    model = TowerWithHeads(side)
+    model.load_state_dict(state["model"])
+    trained = {name: value.clone() for name, value in model.tower.state_dict().items()}
+    found = {}
+    for share in SHARES:
+        averaged(model, trained, share)
+        figures = measured(model, views, concepts, assets, side)
+        note(folder, stage="share", share=share, **figures)
+        found[share] = merit(figures)
+    share = max(found, key=lambda one: found[one])
+    averaged(model, trained, share)
+    refit(model, preset, assets)
+    note(folder, stage="settled", share=share, **measured(model, views, concepts, assets, side))
+    save(folder / "settled.pt", model=model.state_dict(), step=state["step"], share=share)
+
+
+def main() -> None:
+    """Read the command line and settle."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--preset", type=Path, required=True)
+    parser.add_argument("--world", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--folder", type=Path, required=True)
+    options = parser.parse_args()
+    prepare("cpu", options.folder)
+    settle(read_preset(options.preset), options.world, options.data, options.folder)
+
+
+if __name__ == "__main__":
+    main()
