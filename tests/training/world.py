@@ -27,3 +27,16 @@ def assets() -> list[Asset]:
     ]
     grass = np.full((96, 96, 4), (70, 140, 60, 0), np.uint8)
     return [*sprites, Asset(grass, "grass", "background", "object", "background", "train")]
+
+
+def photos() -> list[Asset]:
+    """Two "dogs" (stripes of two directions, each in three photos) whose masks nobody knows."""
+    taken = []
+    for number, part in ((0, "train"), (1, "train"), (2, "val"), (3, "val")):
+        for view in range(3):
+            pixels = np.full((80, 80, 3), 60 + 20 * view, np.uint8)
+            pixels[::8] = (200, 160, 60 + 40 * number)
+            pixels = np.ascontiguousarray(pixels.transpose(1, 0, 2) if number % 2 else pixels)
+            file = cv2.imencode(".png", pixels)[1].tobytes()
+            taken.append(Asset(file, f"dog-{number}", "photo dog", "dog", "portrait", part))
+    return taken

@@ -55,7 +55,9 @@ def introduce(backbone: Backbone, composed: Composed, selector: str) -> Exam:
 def tuned_thresholds(backbone: Backbone, validation: Composed, selector: str) -> dict[int, float]:
     """Find the thresholds of the highest F1 on the validation part, by the number of concepts in memory."""
     exam = introduce(backbone, validation, selector)
-    return {number: best_threshold([decision for _, decision in _recognition(exam, number)]) for number in NUMBERS}
+    return {
+        number: best_threshold([decision for _, decision in composed_decisions(exam, number)]) for number in NUMBERS
+    }
 
 
 def examine_composed(
@@ -65,7 +67,7 @@ def examine_composed(
     exam = introduce(backbone, composed, selector)
     figures: dict[str, object] = {}
     for number in NUMBERS:
-        decisions = list(_recognition(exam, number))
+        decisions = list(composed_decisions(exam, number))
         plain = [decision for _, decision in decisions]
         figures[f"recognition_{number}"] = report(plain, 0.5)
         if tuned:
@@ -96,7 +98,7 @@ def _by_selection(exam: Exam, decisions: Sequence[tuple[str, Decision]], number:
     return {f"recognition_{number}_{part}": report(some, 0.5) for part, some in parts.items() if some}
 
 
-def _recognition(exam: Exam, number: int) -> Iterator[tuple[str, Decision]]:
+def composed_decisions(exam: Exam, number: int) -> Iterator[tuple[str, Decision]]:
     for scene in exam.composed.scenes:
         members = exam.choose(scene, number)
         found = exam.personal.recognize(scene.picture, [exam.name(member) for member in members])

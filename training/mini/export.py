@@ -9,37 +9,33 @@ of it.
 import argparse
 import json
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from architecture import build_model
-from language import BEFORE_JOINT
-from presets import Preset, Shape, read_preset
-from torch import Tensor
-from transformers import GenerationConfig, InternVLForConditionalGeneration, PreTrainedTokenizerFast
-from vocabulary import CHAT_TEMPLATE, TURN_END, run_tokenizer
+from architecture import DEVIATION, MEAN, build_model
+from presets import STRIDE, Preset, Shape, read_preset
+from transformers import FastVlmForConditionalGeneration, GenerationConfig, PreTrainedTokenizerFast
+from vocabulary import CHAT_TEMPLATE, IMAGE, TURN_END, run_tokenizer
 
 MOST_NEW_TOKENS = 48
+PROCESSOR = "LlavaProcessor"  # FastVLM has none of its own
 
 
 def image_processor(shape: Shape) -> dict[str, object]:
-    """Describe how pictures are prepared: one stretched view, values -1..1."""
+    """Describe how pictures are prepared: one stretched view, values as EfficientNet-Lite0 knows them."""
     return {
-        "image_processor_type": "GotOcr2ImageProcessor",
-        "processor_class": "InternVLProcessor",
-        "crop_to_patches": False,
-        "min_patches": 1,
-        "max_patches": 1,
+        "image_processor_type": "CLIPImageProcessor",
+        "processor_class": PROCESSOR,
         "do_convert_rgb": True,
         "do_resize": True,
         "size": {"height": shape.image_side, "width": shape.image_side},
         "resample": 3,
+        "do_center_crop": False,
         "do_rescale": True,
         "rescale_factor": 1 / 255,
         "do_normalize": True,
-        "image_mean": [0.5, 0.5, 0.5],
-        "image_std": [0.5, 0.5, 0.5],
+        "image_mean": [MEAN / 255] * 3,
+        "image_std": [DEVIATION / 255] * 3,
     }
 
 
@@ -51,37 +47,33 @@ def generation(tokenizer: PreTrainedTokenizerFast) -> GenerationConfig:
     )
 
 
-def load_trained(preset: Preset, run: Path) -> tuple[InternVLForConditionalGeneration, PreTrainedTokenizerFast, int]:
-    """Load the model of a run (after the joint stage: the mean with that before it), its tokenizer and its step."""
+def load_trained(preset: Preset, run: Path) -> tuple[FastVlmForConditionalGeneration, PreTrainedTokenizerFast, int]:
+    """Load the model of a run, its tokenizer and its step."""
     tokenizer = run_tokenizer(run, preset.shape.vocabulary, preset.seed)
     model = build_model(preset.shape, tokenizer)
     state = torch.load(run / "model.pt", map_location="cpu", weights_only=True)
-    weights = state["model"]
-    if state["joint"] and (run / BEFORE_JOINT).exists():
-        weights = mean(weights, torch.load(run / BEFORE_JOINT, map_location="cpu", weights_only=True)["model"])
-    model.load_state_dict(weights)
+    model.load_state_dict(state["model"])
     return model.eval(), tokenizer, state["step"]
 
 
-def mean(after: Mapping[str, Tensor], before: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Average the weights after the joint stage with those before it ("WiSE-FT", Wortsman et al. 2022).
-
-    On validation subjects the mean is better than either.
-    """
-    return {name: torch.lerp(before[name].float(), weight.float(), 0.5) for name, weight in after.items()}
-
-
 def write_model(
-    model: InternVLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, shape: Shape, folder: Path
+    model: FastVlmForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, shape: Shape, folder: Path
 ) -> None:
     """Write everything `from_pretrained` needs."""
     model.generation_config = generation(tokenizer)
+    model.config.ego_concepts_per_prompt = shape.concepts_per_prompt
     model.to(torch.bfloat16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE)
     (folder / "preprocessor_config.json").write_text(json.dumps(image_processor(shape), indent=2) + "\n")
     (folder / "model.safetensors").chmod(0o644)
-    processor = {"processor_class": "InternVLProcessor", "image_seq_length": shape.grid**2}
+    processor = {
+        "processor_class": PROCESSOR,
+        "image_token": IMAGE,
+        "patch_size": STRIDE,
+        "num_additional_image_tokens": 0,
+        "vision_feature_select_strategy": "full",
+    }
     (folder / "processor_config.json").write_text(json.dumps(processor, indent=2) + "\n")
 
 
