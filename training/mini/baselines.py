@@ -1,6 +1,7 @@
 """Recognise concepts in photos without a language model: the ceiling of comparing features, and a floor."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -17,17 +18,32 @@ BINS = 8
 FEATURES_SIDE = 224  # what Lite0 was trained with
 
 
-def compared(
-    see: See, compare: Compare, concepts: Sequence[PhotoConcept], side: int, references: int = 1
-) -> list[Decision]:
-    """Compare every test photo of a set with every concept of the set; of several references the likest counts."""
+@dataclass(frozen=True)
+class Encoded:
+    """A set of concepts as visual tokens [picture token width]: of each its references and its test photos."""
+
+    concepts: Sequence[PhotoConcept]
+    references: Sequence[Tensor]
+    tests: Sequence[Tensor]
+
+
+def encoded(see: See, concepts: Sequence[PhotoConcept], side: int, references: int = 1) -> Encoded:
+    """Encode a set of concepts, so many references of each."""
     known = [seen(see, [Image.open(path) for path in concept.references[:references]], side) for concept in concepts]
-    made = []
-    for shown in concepts:
-        pictures = seen(see, [Image.open(path) for path in shown.tests], side)
-        likeness = torch.stack([compare(tokens, pictures).amax(0) for tokens in known], 1)
+    return Encoded(concepts, known, [seen(see, [Image.open(path) for path in c.tests], side) for c in concepts])
+
+
+def compared(known: Encoded, compare: Compare, through: See | None = None) -> list[Decision]:
+    """Compare every test photo of a set with every concept of it; of several references the likest counts.
+
+    `through`: what the tokens go through first.
+    """
+    see = through or (lambda tokens: tokens)
+    references, made = [see(tokens) for tokens in known.references], []
+    for shown, pictures in zip(known.concepts, known.tests, strict=True):
+        likeness = torch.stack([compare(tokens, see(pictures)).amax(0) for tokens in references], 1)
         for path, row in zip(shown.tests, likeness.tolist(), strict=True):
-            pairs = zip(concepts, row, strict=True)
+            pairs = zip(known.concepts, row, strict=True)
             made += [Decision(c is shown, s, c.group == shown.group, str(path)) for c, s in pairs]
     return made
 
@@ -44,7 +60,7 @@ def examine_baselines(tests: dict[str, list[PhotoConcept]]) -> dict[str, object]
     for name, concepts in tests.items():
         ways = {
             f"EfficientNet-Lite0, {compare.__name__}, {references} reference(s)": compared(
-                see, compare, concepts, FEATURES_SIDE, references
+                encoded(see, concepts, FEATURES_SIDE, references), compare
             )
             for compare in (pooled, late)
             for references in (1, 3)

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -57,12 +58,30 @@ def held_back(assets: Sequence[Asset]) -> list[list[list[Asset]]]:
     return [known[:MOST_THINGS] for known in several if len(known) > 1]
 
 
-def told_apart(see: See, compare: Compare, families: Sequence[Sequence[Sequence[Asset]]], side: int) -> float:
+@dataclass(frozen=True)
+class Family:
+    """The things of one family as visual tokens: a reference of each, other photos, and whose these are."""
+
+    references: Tensor
+    photos: Tensor
+    owners: Tensor
+
+
+def encoded_families(see: See, families: Sequence[Sequence[Sequence[Asset]]], side: int) -> list[Family]:
+    """Encode things by family: the first photo of each is its reference."""
+    return [
+        Family(
+            seen(see, [photos[0].pixels for photos in things], side),
+            seen(see, [photo.pixels for photos in things for photo in photos[1:]], side),
+            torch.tensor([number for number, photos in enumerate(things) for _ in photos[1:]]),
+        )
+        for things in families
+    ]
+
+
+@torch.no_grad()
+def told_apart(families: Sequence[Family], compare: Compare, through: See | None = None) -> float:
     """Measure how often a photo is likest to the reference of its own thing, among the things of its family."""
-    right = []
-    for things in families:
-        references = seen(see, [photos[0].pixels for photos in things], side)
-        queries = seen(see, [photo.pixels for photos in things for photo in photos[1:]], side)
-        owners = torch.tensor([number for number, photos in enumerate(things) for _ in photos[1:]])
-        right.append((compare(references, queries).argmax(0) == owners).float())
-    return float(torch.cat(right).mean())
+    see = through or (lambda tokens: tokens)
+    right = [compare(see(f.references), see(f.photos)).argmax(0) == f.owners for f in families]
+    return float(torch.cat(right).float().mean())

@@ -13,21 +13,35 @@ from pathlib import Path
 
 import torch
 from architecture import imagenet_weights
-from baselines import compared
+from baselines import compared, encoded
 from exam import PhotoConcept, photo_concepts
 from machine import LOGGER, Progress, load, note, optimizer, prepare, save, set_rate
-from matching import held_back, late, told_apart
+from matching import encoded_families, held_back, late, told_apart
 from presets import Preset, read_preset
 from scores import area_under_roc, best_f1
 from sources import Asset, read_pack
 from subjects import Cast
 from torch import Tensor, nn
-from tower import CHECKED_IDENTITIES, CHECKED_SIDE, CHECKED_VIEWS, Order, TowerWithHeads, ViewBatches, Views, losses
+from torch.nn import functional
+from tower import (
+    CHECKED_IDENTITIES,
+    CHECKED_SIDE,
+    CHECKED_VIEWS,
+    TEMPERATURE,
+    Order,
+    TowerWithHeads,
+    ViewBatches,
+    Views,
+    losses,
+)
 from tower import retrieval as composed_figures
 
 SHARES = (0.4, 0.6, 0.8, 1.0)
 HELD_BACK_SIDE = 256
 BATCH = 48
+CLASSES = 0.7  # photographed things are more of what the heads see last
+MATCHED = 1024  # tokens compared with each other
+SHOWN, NOT_SHOWN, NEVER = 0.5, 0.05, -1e4
 
 
 def averaged(model: TowerWithHeads, trained: dict[str, Tensor], share: float) -> None:
@@ -47,13 +61,13 @@ def measured(
 ) -> dict[str, float]:
     """Measure a tower with its heads on composed views, photos of concepts, and photographed things held back."""
     found = {f"composed_{name}": value for name, value in composed_figures(model, views, "cpu").items()}
-    families = held_back(assets)
-    ways = {"features": model.tokens, "head": lambda pixels: model.part(model.tokens(pixels))}
-    for name, see in ways.items():
-        decisions = compared(see, late, concepts, side)
+    known = encoded(model.tokens, concepts, side)
+    families = encoded_families(model.tokens, held_back(assets), HELD_BACK_SIDE)
+    for name, through in (("features", None), ("head", model.part)):
+        decisions = compared(known, late, through)
         found[f"photos_{name}_f1"] = round(best_f1(decisions), 3)
         found[f"photos_{name}_area"] = round(area_under_roc(decisions), 3)
-        found[f"held_back_{name}"] = round(told_apart(see, late, families, HELD_BACK_SIDE), 3)
+        found[f"held_back_{name}"] = round(told_apart(families, late, through), 3)
     return found
 
 
@@ -72,12 +86,37 @@ def cached(model: TowerWithHeads, batches: ViewBatches) -> Iterator[tuple[Views,
             LOGGER.info("encoded %d of %d batches", number + 1, len(batches))
 
 
+def match(model: TowerWithHeads, tokens: Tensor, views: Views, generator: torch.Generator) -> Tensor:
+    """Ask that the tokens nearest to a token of an object show the same object in other views ("MIL-NCE", Miech 2020).
+
+    This is what attention will do between a picture and a memory: compare token with token. Tokens that show nothing
+    of anything stand among those that must stay away.
+    """
+    owner, place = (views.cover > SHOWN).nonzero(as_tuple=True)
+    chosen = torch.randperm(len(owner), generator=generator)[:MATCHED]
+    owner, place = owner[chosen], place[chosen]
+    shown = torch.zeros(tokens.shape[:2]).index_add(0, views.view, views.cover)
+    view, empty = (shown < NOT_SHOWN).nonzero(as_tuple=True)
+    idle = torch.randperm(len(view), generator=generator)[: MATCHED // 2]
+    known = torch.cat([tokens[views.view[owner], place], tokens[view[idle], empty[idle]]])
+    rows = functional.normalize(model.part(known), dim=-1)
+    seen_in = torch.cat([views.view[owner], view[idle]])
+    identity = torch.cat([views.identity[owner], torch.full((len(idle),), -1)])
+    scores = rows[: len(owner)] @ rows.T / TEMPERATURE
+    elsewhere = seen_in[: len(owner), None] != seen_in
+    same = (identity[: len(owner), None] == identity) & elsewhere
+    other = (identity[: len(owner), None] != identity) & elsewhere
+    answerable = same.any(1)
+    near, far = (scores.masked_fill(~some, NEVER)[answerable].logsumexp(1) for some in (same, same | other))
+    return (far - near).mean()
+
+
 def refit(model: TowerWithHeads, preset: Preset, world: list[Asset]) -> None:
     """Train the heads alone, over the tower as it is, at the size of the finished model's pictures."""
     stage = preset.tower
     identities = round(BATCH / stage.views_per_identity)
     ordered = [Order(preset.shape.image_side, BATCH, identities)] * stage.settle_batches
-    known = list(cached(model, ViewBatches(Cast(world, "train"), preset.seed + 2, ordered)))
+    known = list(cached(model, ViewBatches(Cast(world, "train"), preset.seed + 2, ordered, CLASSES)))
     heads = [p for name, p in model.named_parameters() if not name.startswith("tower.")]
     optimiser, progress = optimizer([{"params": heads}], stage.rate), Progress(stage.settle_steps)
     for step in range(stage.settle_steps):
@@ -85,6 +124,7 @@ def refit(model: TowerWithHeads, preset: Preset, world: list[Asset]) -> None:
         generator = torch.Generator().manual_seed(preset.seed + step)
         views, tokens = known[int(torch.randint(len(known), (), generator=generator))]
         parts = losses(model, views, generator, tokens.float())
+        parts["match"] = match(model, tokens.float(), views, generator)
         optimiser.zero_grad(set_to_none=True)
         torch.stack(list(parts.values())).sum().backward()
         nn.utils.clip_grad_norm_(heads, 1.0)

@@ -33,7 +33,7 @@ EMBEDDING = 128
 DENSE_TOKENS = 768
 GROUPED = 0.5  # share of views that show several things of similar size, none of them the main subject
 SMALLEST_COVER = 0.6  # visible tokens below which an object teaches nothing
-CLASSES = 0.5  # share of the draws that fill a batch with photographed things of one class
+CLASSES = 0.5
 MORE_OF_CLASS, MORE_LOOK_ALIKES = 0.8, 0.5  # how often one more is drawn
 BESIDE_ALIKE, NEAR = 0.4, 4  # how often a look-alike stands beside, among how many next in the batch
 CHECK_STEPS, SAVE_STEPS = 100, 50
@@ -81,9 +81,9 @@ def orders(phases: tuple[Phase, ...], views_per_identity: float, seed: int, shar
 class ViewBatches(Dataset[Views]):
     """Batch number -> batch: the same batch for the same seed and number, on every machine and after every restart."""
 
-    def __init__(self, cast: Cast, seed: int, ordered: list[Order]) -> None:
-        """Render what is ordered."""
-        self.cast, self.seed, self.ordered = cast, seed, ordered
+    def __init__(self, cast: Cast, seed: int, ordered: list[Order], classes: float = CLASSES) -> None:
+        """Render what is ordered; `classes` of the draws fill a batch with photographed things of one class."""
+        self.cast, self.seed, self.ordered, self.classes = cast, seed, ordered, classes
 
     def __len__(self) -> int:
         """Count the batches."""
@@ -92,7 +92,7 @@ class ViewBatches(Dataset[Views]):
     def _pool(self, rng: np.random.Generator, identities: int) -> list[Subject]:
         pool: dict[Subject, None] = {}
         while len(pool) < identities:
-            of_class = bool(self.cast.photo_things) and rng.random() < CLASSES
+            of_class = bool(self.cast.photo_things) and rng.random() < self.classes
             subject = self.cast.random_subject(rng, photos=1.0) if of_class else self.cast.random_subject(rng)
             pool[subject] = None
             while rng.random() < (MORE_OF_CLASS if of_class else MORE_LOOK_ALIKES):
