@@ -9,7 +9,7 @@ STRIDE = 32  # pixels per visual token
 
 @dataclass(frozen=True)
 class Shape:
-    """The size of the model. Sides in pixels."""
+    """The size of the model. Sides in pixels; the concepts a prompt may hold are measured on validation pictures."""
 
     image_side: int
     text_width: int
@@ -18,6 +18,7 @@ class Shape:
     text_inner: int
     rope_theta: float
     vocabulary: int
+    concepts_per_prompt: int
 
     @property
     def grid(self) -> int:
