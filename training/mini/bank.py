@@ -5,11 +5,13 @@ The language stage recombines the pictures of one bank thousands of times while 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
 from subjects import Cast, Subject
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -132,9 +134,8 @@ class Chunks(Dataset[list[tuple[Picture, tuple[int, ...]]]]):
 
 @dataclass(frozen=True)
 class Bank:
-    """The pictures (uint8), their features, and the facts about them."""
+    """The features of the pictures, and the facts about them."""
 
-    pixels: Tensor  # picture 3 side side
     features: Tensor  # picture token width
     references: tuple[tuple[Shown, ...], ...]  # of each subject; views that hide it are left out
     scenes: tuple[Shown, ...]
@@ -180,23 +181,52 @@ def looks(cast: Cast, plan: Plan) -> tuple[Look, ...]:
     return tuple(told)
 
 
-def build_bank(chunks: Chunks, encode: Callable[[Tensor], Tensor], workers: int) -> Bank:
-    """Render and encode a bank, and sort it into references and scenes."""
-    pixels, features, shown = [], [], []
-    for pictures, facts in render_bank(chunks, workers):
-        pixels.append(pictures)
-        features.append(encode(pictures))
-        shown += facts
+def build_bank(chunks: Chunks, encode: Callable[[Tensor], Tensor], workers: int, kept: Path | None = None) -> Bank:
+    """Render and encode a bank, and sort it into references and scenes; `kept`: a file for it, for the next time."""
+    if kept and kept.exists():
+        features, shown = _read(kept)
+    else:
+        encoded, shown = [], []
+        for pictures, facts in render_bank(chunks, workers):
+            encoded.append(encode(pictures))
+            shown += facts
+        features = torch.cat(encoded)
+        if kept:
+            _write(kept, features, shown)
     references = tuple(
         tuple(view for view in shown[first : first + REFERENCES] if _introduces(view))
         for first in range(0, chunks.references, REFERENCES)
     )
-    scenes = tuple(shown[chunks.references :])
     told = looks(chunks.cast, chunks.plan)
-    return Bank(torch.cat(pixels), torch.cat(features), references, scenes, told, chunks.plan.groups)
+    return Bank(features, references, tuple(shown[chunks.references :]), told, chunks.plan.groups)
 
 
 def _introduces(view: Shown) -> bool:
     """Tell whether enough of the main subject can be seen to remember it."""
     main = view.sightings[0]
     return main.is_clear and float(main.cover.sum()) > LEAST_INTRODUCED
+
+
+def _write(path: Path, features: Tensor, shown: Sequence[Shown]) -> None:
+    seen = [(view.index, sighting) for view in shown for sighting in view.sightings]
+    table = {
+        "features": features,
+        "pictures": torch.tensor(len(shown)),
+        "picture": torch.tensor([index for index, _ in seen]),
+        "member": torch.tensor([sighting.member for _, sighting in seen]),
+        "cover": torch.from_numpy(np.stack([sighting.cover for _, sighting in seen])).half(),
+        "centre": torch.tensor([sighting.centre for _, sighting in seen]),
+        "visible": torch.tensor([sighting.visible for _, sighting in seen]),
+    }
+    save_file(table, path.with_suffix(".partial"))
+    path.with_suffix(".partial").replace(path)
+
+
+def _read(path: Path) -> tuple[Tensor, list[Shown]]:
+    table = load_file(path)
+    seen: list[list[Sighting]] = [[] for _ in range(int(table["pictures"]))]
+    cover = table["cover"].float().numpy()
+    columns = (table[name].tolist() for name in ("picture", "member", "centre", "visible"))
+    for row, (picture, member, centre, visible) in enumerate(zip(*columns, strict=True)):
+        seen[picture].append(Sighting(member, cover[row], centre, visible))
+    return table["features"], [Shown(index, tuple(sightings)) for index, sightings in enumerate(seen)]

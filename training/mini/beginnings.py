@@ -1,129 +1,289 @@
-"""Where the language stage begins: tower and identity head of stage A, attention that compares like with like.
+"""Where stage B begins: a language part whose attention already compares rows and passes names on.
 
-Starting the projector from the identity head gives every visual row, from the first step on, coordinates in which two
-views of one subject are close; a few of its hidden units pass on what other heads of stage A read: where the token
-stands, whether it shows the main subject, its colour. Equal query and key projections make attention look for similar
-rows; output projections that undo the value projections make it pass on what it found ("mimetic initialisation",
-Trockman and Kolter 2023): a name collects the rows before it, and a later row that resembles them collects the name.
-Embeddings begin large beside what the layers add, so that this is not drowned by noise. All of it is only a starting
-point.
+The width of the language part is divided: words, identity, marks. Visual rows begin with what stage A reads in them,
+each in its part; attention begins as the chain of hops that `gaze.py` describes, written down as weights: what a head
+looks for are a few marks, a place just before, or likeness in the identity part; what it passes on are words and
+marks. All of it is only a starting point for training. In a table, a mark is a coordinate of the width.
 """
 
-from pathlib import Path
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
+from colours import COLOURS
+from nouns import NOUNS
 from torch import Tensor, nn
-from tower import identity_rows
-from transformers import AutoModelForImageTextToText, InternVLForConditionalGeneration
+from transformers import FastVlmForConditionalGeneration, PreTrainedTokenizerFast
+from vocabulary import IMAGE_START, NOTHING, TURN_START
 
-EMBEDDING_SCALE = 0.5  # root mean square of a word's embedding; the last norm makes up for it in the logits
-ROW_SCALE = 0.5  # of a visual row
-ATTENTION_SCALE = 0.25  # of what attention passes on
+from ego.prompt import GUARD, THE_PICTURE
+
+WORDS, IDENTITY = slice(0, 120), slice(120, 216)
+HALVES = (slice(0, 60), slice(60, 120))  # of the words: a head can pass on half of them
+(
+    FIRST, WORD, OPENING, ROW, ANNOUNCES, OPENS_PICTURE, IN_PICTURE, SUBJECT, ACROSS, DOWN, MATCHED, SEEN, SEEN_ACROSS,
+    SEEN_DOWN, TOLD, TOLD_ACROSS, TOLD_DOWN,
+) = range(216, 233)  # fmt: skip
+HEAD = 64
+COARSE = 8  # pairs of rotary coordinates that turn with the place; the others stand still over a prompt
+STILL = [index for pair in range(HEAD // 2 - 1, COARSE - 1, -1) for index in (pair, pair + HEAD // 2)]
+SINKING, MARKED, ALSO_MARKED, _ = STILL[:4]  # of the slowest pairs, for marks; in all others likeness is compared
+ALIKE = len(STILL) - 4
+WORD_SCALE = 0.5  # root mean square of a word's coordinates
+SOFT_COLOUR, SOFT_NOUN = 0.4, 0.5  # how loudly a row says its colour and its noun
+IDENTITY_SIZE = 5.0
 INNER_SCALE = 0.1  # of what the feed-forward part adds at random
-NOISE = 0.3
-FACTS = ("place", "subject", "colour")  # linear read-outs of stage A
-FACT_SCALE = 2.0  # of their directions, beside the identity head's
+NOISE = 0.01
+WORD_MARK, TOKEN_MARK, ROW_MARK = 2.0, 8.0, 2.0
+SIZE = 16.0  # of a normalised state
+# How much every pair of coordinates that turn counts: of all within some hundred places the nearest wins.
+NEAREST = {2: 0.3, 3: 1.06, 4: 2.18, 5: 0.77, 6: 1.41}
+SEEN_TOKENS = 30_000  # on which the projector learns to imitate
+LOUDNESS = 0.1  # of the last norm, so that words are not shouted
 
 
-def with_prefix(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Take the entries under a prefix."""
-    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+def begin(
+    model: FastVlmForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, theta: float, seed: int = 0
+) -> None:
+    """Set words and attention of a fresh language part; the projector follows (`imitate`)."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        _words(model, tokenizer, generator)
+        for layer in model.model.language_model.layers:
+            layer.mlp.down_proj.weight.mul_(INNER_SCALE)
+            layer.self_attn.o_proj.weight.mul_(INNER_SCALE)
+        _hops(model, theta, generator)
+
+
+def _words(
+    model: FastVlmForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, generator: torch.Generator
+) -> None:
+    table = model.get_input_embeddings().weight
+    token = tokenizer.convert_tokens_to_ids
+    table.normal_(0, NOISE, generator=generator)
+    table[:, WORDS] = WORD_SCALE * torch.randn(len(table), WORDS.stop, generator=generator)
+    spoken = torch.ones(len(table), dtype=torch.bool)
+    spoken[list(range(9))] = False  # control tokens
+    plain = tokenizer.encode(f"This is:\nuser\nassistant\n.,?{GUARD}")
+    spoken[plain] = False
+    table[spoken, WORD] = WORD_MARK
+    announcing = [tokenizer.encode(text)[0] for text in (THE_PICTURE, "Frame", "user")]
+    table[announcing, WORD], table[announcing, ANNOUNCES] = WORD_MARK, WORD_MARK
+    for name, mark in ((TURN_START, FIRST), (IMAGE_START, OPENING)):
+        table[token(name), WORDS] *= NOISE / WORD_SCALE
+        table[token(name), mark] = TOKEN_MARK
+    nothing = token(NOTHING)
+    table[nothing, WORDS] *= NOISE / WORD_SCALE
+    table[nothing, ROW] = 2.5 * ROW_MARK  # what a row says that has found nobody
+    model.model.language_model.norm.weight.fill_(LOUDNESS)
+
+
+class Head:
+    """One head of attention, about to be written."""
+
+    def __init__(self, model: FastVlmForConditionalGeneration, layer: int, head: int, theta: float) -> None:
+        """Forget what it does; it then looks at the first token, which passes nothing on."""
+        attention = model.model.language_model.layers[layer].self_attn
+        rows = slice(HEAD * head, HEAD * (head + 1))
+        self.query, self.key, self.value = (
+            p.weight[rows] for p in (attention.q_proj, attention.k_proj, attention.v_proj)
+        )
+        self.query_bias, self.output = attention.q_proj.bias[rows], attention.o_proj.weight[:, rows]
+        for weight in (self.query, self.key, self.value):
+            weight.normal_(0, NOISE)
+        self.output.normal_(0, NOISE)
+        for bias in (attention.q_proj.bias, attention.k_proj.bias, attention.v_proj.bias):
+            bias[rows] = 0.0
+        self.turns = [theta ** (-pair / (HEAD // 2)) for pair in range(COARSE)]
+        self._carried = 0
+
+    def sink(self, score: float) -> None:
+        """Look at the first token with this score, whoever looks."""
+        self.query_bias[SINKING] = math.sqrt(8 * score / 15)
+        self.key[SINKING, FIRST] = math.sqrt(8 * score / 15)
+
+    def marks(self, query: int | None, key: int, strength: float, place: int = MARKED) -> None:
+        """Let tokens with one mark (or all) look at those with another."""
+        signed = math.copysign(math.sqrt(abs(strength)), strength)
+        if query is None:
+            self.query_bias[place] = 5 * signed
+        else:
+            self.query[place, query] = signed
+        self.key[place, key] = math.sqrt(abs(strength))
+
+    def before(self, query: int, key: int, amplitudes: Mapping[int, float], distance: int = 0) -> None:
+        """Let tokens with one mark look for the nearest with another, or the one at a distance."""
+        for pair, amplitude in amplitudes.items():
+            turn = self.turns[pair] * distance
+            self.query[pair, query] = math.sqrt(amplitude) * math.cos(turn)
+            self.query[pair + HEAD // 2, query] = -math.sqrt(amplitude) * math.sin(turn)
+            self.key[pair, key] = math.sqrt(amplitude)
+
+    def alike(self, query: Tensor, key: Tensor, strength: float) -> None:
+        """Compare the projections of two states: [compared, width] each."""
+        still = STILL[4 : 4 + len(query)]
+        self.query[still], self.key[still] = math.sqrt(strength) * query, math.sqrt(strength) * key
+
+    def carry(self, source: Tensor, target: Tensor, gain: float) -> None:
+        """Pass on a projection [number, width] of what is seen into other coordinates [number, width]."""
+        rows = slice(self._carried, self._carried + len(source))
+        self.value[rows] = source
+        self.output[:, rows] = gain * target.T
+        self._carried = rows.stop
+
+
+def _hops(model: FastVlmForConditionalGeneration, theta: float, generator: torch.Generator) -> None:
+    """Write the hops: two heads each where words are passed on, for a head carries half of them."""
+    eye = torch.eye(model.config.text_config.hidden_size)
+    some = torch.linalg.qr(torch.randn(WORDS.stop, ALIKE, generator=generator))[0].T @ eye[WORDS]
+    identity = eye[IDENTITY][:ALIKE]
+
+    def head(layer: int, number: int) -> Head:
+        return Head(model, layer, number, theta)
+
+    for half, words in enumerate(HALVES):
+        opening = head(0, half)  # an opening delimiter collects the name before it, or what announces a picture
+        opening.before(OPENING, WORD, dict.fromkeys(range(2, COARSE), 0.28))
+        opening.marks(OPENING, WORD, 0.6)
+        opening.sink(9)
+        opening.carry(eye[words], eye[words], 0.15)
+
+        row = head(1, half)  # a row takes this over from its own, the nearest, delimiter
+        row.before(ROW, OPENING, NEAREST)
+        row.marks(ROW, OPENING, 1.15)
+        row.marks(ROW, OPENS_PICTURE, 26.0, ALSO_MARKED)  # none that precedes a memory has this mark
+        row.sink(9)
+        row.carry(eye[words], eye[words], 0.9)
+
+        match = head(2, half)  # a row of the picture finds the rows of a memory that look like it
+        match.alike(identity, identity, 3.0)
+        match.marks(ROW, IN_PICTURE, -12.0)
+        match.sink(24)
+        match.carry(eye[words], eye[words], 0.65)
+
+        seen = head(3, half)  # a word finds the rows of the picture that have found its concept
+        seen.alike(some, some, 1.8)
+        seen.marks(WORD, IN_PICTURE, 5.3)
+        seen.sink(24)
+        seen.carry(eye[words], eye[words], 0.2)
+
+        present = head(3, 2 + half)  # any word learns who is there at all
+        present.marks(WORD, MATCHED, 4.0)
+        present.marks(WORD, IN_PICTURE, 3.0, ALSO_MARKED)
+        present.sink(16)
+        present.carry(eye[words], eye[words], 0.15)
+
+        subject = head(4, 2 + half)  # any word learns what the main subject is
+        subject.marks(WORD, SUBJECT, 4.0)
+        subject.marks(WORD, IN_PICTURE, 3.0, ALSO_MARKED)
+        subject.sink(16)
+        subject.carry(eye[words], eye[words], 0.15)
+
+        told = head(4, half)  # whoever answers learns of the names in the question
+        told.marks(None, SEEN, 4.0)
+        told.sink(5)
+        told.carry(eye[words], eye[words], 0.1)
+
+        next_word = head(2, 2 + half)  # a word that was said before finds what followed it
+        next_word.alike(some, eye[IDENTITY][:ALIKE], 1.5)
+        next_word.sink(8)
+        next_word.carry(eye[words], eye[words], 0.25)
+
+        if half == 0:
+            opening.carry(eye[[ANNOUNCES]], eye[[OPENS_PICTURE]], 0.3)
+            row.carry(eye[[OPENS_PICTURE]], eye[[IN_PICTURE]], 0.8)
+            match.carry(eye[[ROW]], eye[[MATCHED]], 0.4)
+            seen.carry(eye[[IN_PICTURE, ACROSS, DOWN]], eye[[SEEN, SEEN_ACROSS, SEEN_DOWN]], 0.5)
+            told.carry(eye[[SEEN, SEEN_ACROSS, SEEN_DOWN]], eye[[TOLD, TOLD_ACROSS, TOLD_DOWN]], 0.5)
+
+    previous = head(0, 2)  # every word keeps the word before it where rows keep identity
+    previous.before(WORD, WORD, {0: 2.0, 1: 2.0, 2: 1.0, 3: 1.0}, distance=1)
+    previous.sink(9)
+    previous.carry(some, eye[IDENTITY][:ALIKE], 0.4)
+
+
+def row_targets(
+    stage_a: Mapping[str, Tensor], features: Tensor, table: Tensor, tokenizer: PreTrainedTokenizerFast, axes: Tensor
+) -> Tensor:
+    """Say what the rows of some visual tokens [token, width] shall be, by what stage A reads in them."""
+    part = identity_of(stage_a, features) @ axes.T
+
+    def read(name: str) -> Tensor:
+        return features @ stage_a[f"{name}.weight"].T + stage_a[f"{name}.bias"]
+
+    rows = torch.zeros(len(features), table.shape[1])
+    rows[:, IDENTITY] = IDENTITY_SIZE * part
+    for name, words, loud in (("colour", COLOURS, SOFT_COLOUR), ("noun", NOUNS, SOFT_NOUN)):
+        spoken = table[[tokenizer.encode(f" {word}")[0] for word in words]][:, WORDS]
+        rows[:, WORDS] += loud * read(name).softmax(-1) @ (spoken - spoken.mean(0))
+    rows[:, ROW] = ROW_MARK
+    rows[:, SUBJECT] = read("subject")[:, 0].clamp(-3, 3)
+    rows[:, [ACROSS, DOWN]] = read("place")
+    return rows
+
+
+def identity_of(stage_a: Mapping[str, Tensor], features: Tensor) -> Tensor:
+    """Give the identity that stage A sees in single tokens, of length one."""
+    hidden = nn.functional.gelu(features @ stage_a["part.0.weight"].T + stage_a["part.0.bias"])
+    return nn.functional.normalize(hidden @ stage_a["part.2.weight"].T + stage_a["part.2.bias"], dim=-1)
+
+
+def identity_axes(stage_a: Mapping[str, Tensor], features: Tensor) -> Tensor:
+    """Give the directions [axis, identity] in which identity varies most, the most important first."""
+    seen = identity_of(stage_a, features)
+    directions = torch.linalg.eigh(seen.T @ seen)[1].flip(-1)
+    return directions[:, : IDENTITY.stop - IDENTITY.start].T.contiguous()
+
+
+def imitate(
+    projector: nn.Module,
+    stage_a: dict[str, Any],
+    features: Tensor,
+    table: Tensor,
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    steps: int = 500,
+    at_once: int = 1024,
+    rate: float = 2e-3,
+    seed: int = 0,
+) -> float:
+    """Teach the projector to make rows of what stage A reads; `features` [token, width]. Gives the last error."""
+    generator = torch.Generator().manual_seed(seed)
+    seen = features[torch.randperm(len(features), generator=generator)[:SEEN_TOKENS]].float()
+    with torch.no_grad():
+        axes = identity_axes(stage_a, seen)
+        wanted = row_targets(stage_a, seen, table, tokenizer, axes)
+    _take_over(projector, stage_a, axes)
+    optimiser = torch.optim.Adam(projector.parameters(), lr=rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, steps, pct_start=0.1)
+    error = 0.0
+    for _ in range(steps):
+        chosen = torch.randint(len(seen), (at_once,), generator=generator)
+        loss = (projector(seen[chosen]) - wanted[chosen]).square().sum(-1).mean()
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        error = 0.98 * error + 0.02 * loss.item() if error else loss.item()
+    return error
 
 
 @torch.no_grad()
-def begin(model: InternVLForConditionalGeneration, stage_a: dict[str, Any]) -> None:
-    """Set tower, projector and attention of a fresh model; `balance` is to follow."""
-    projector = model.model.multi_modal_projector
-    nn.init.normal_(projector.linear_2.weight, std=float(stage_a["model"]["part.3.weight"].std()))
+def _take_over(projector: nn.Module, stage_a: Mapping[str, Tensor], axes: Tensor) -> None:
+    """Begin the projector as the identity head and the linear read-outs: gelu(z) - gelu(-z) is z."""
+    hidden = len(stage_a["part.0.weight"])
+    facts = torch.cat([stage_a[f"{name}.weight"] for name in ("place", "subject", "colour")])
+    offsets = torch.cat([stage_a[f"{name}.bias"] for name in ("place", "subject", "colour")])
+    free = (len(projector.linear_1.weight) - hidden) // 2
+    facts, offsets = facts[:free], offsets[:free]
+    projector.linear_1.weight[: hidden + 2 * free] = torch.cat([stage_a["part.0.weight"], facts, -facts])
+    projector.linear_1.bias[: hidden + 2 * free] = torch.cat([stage_a["part.0.bias"], offsets, -offsets])
+    projector.linear_2.weight.zero_()
     projector.linear_2.bias.zero_()
-    _see(model, stage_a)
-    for layer in model.model.language_model.layers:
-        attention = layer.self_attn
-        _compare_alike(attention.q_proj, attention.k_proj, attention.head_dim)
-        _pass_on(attention.o_proj, attention.v_proj, attention.head_dim)
-        layer.mlp.down_proj.weight.mul_(INNER_SCALE)
-    embedding = model.get_input_embeddings().weight
-    gain = EMBEDDING_SCALE / embedding.std()
-    embedding.mul_(gain)
-    model.model.language_model.norm.weight.div_(gain)
-
-
-@torch.no_grad()
-def go_on(model: InternVLForConditionalGeneration, known: Path, stage_a: dict[str, Any] | None) -> None:
-    """Take over an exported model, and the tower and heads of a stage A that went on from it, if one did."""
-    exported = AutoModelForImageTextToText.from_pretrained(known, dtype=torch.float32)
-    model.load_state_dict(exported.state_dict())
-    if stage_a is None:
-        return
-    projector = model.model.multi_modal_projector
-    rows = identity_rows(projector)
-    size = projector.linear_2.weight[:rows].norm()
-    _see(model, stage_a)
-    gain = size / projector.linear_2.weight[:rows].norm()
-    projector.linear_2.weight[:rows] *= gain
-    projector.linear_2.bias[:rows] *= gain
-
-
-@torch.no_grad()
-def balance(projector: nn.Module, features: Tensor) -> None:
-    """Centre visual rows on zero and give them the size of words, measured on real features [token, width].
-
-    Rows that outweigh the words twentyfold drown in every text token what it is; answers are then never learnt.
-    """
-    rows = projector(features.float())
-    centre = rows.mean(0)
-    gain = ROW_SCALE / (rows - centre).square().mean().sqrt()
-    projector.linear_2.bias.copy_((projector.linear_2.bias - centre) * gain)
-    projector.linear_2.weight *= gain
-
-
-def _see(model: InternVLForConditionalGeneration, stage_a: dict[str, Any]) -> None:
-    """Set the tower, and let the projector's first coordinates be identity and its idlest hidden units tell facts."""
-    weights, projector = stage_a["model"], model.model.multi_modal_projector
-    model.model.vision_tower.load_state_dict(with_prefix(weights, "tower."))
-    head = with_prefix(weights, "part.")
-    if projector.linear_1.weight.shape != head["1.weight"].shape:
-        return  # a language model of another width than the tower starts from random numbers
-    projector.layer_norm.load_state_dict(with_prefix(head, "0."))
-    projector.linear_1.load_state_dict(with_prefix(head, "1."))
-    known = identity_rows(projector)
-    projector.linear_2.weight[:known], projector.linear_2.bias[:known] = (
-        head["3.weight"][:known],
-        head["3.bias"][:known],
-    )
-    facts, offsets = _facts(weights, projector.layer_norm)
-    signs = torch.cat([facts, -facts]), torch.cat([offsets, -offsets])  # gelu(z) - gelu(-z) is z
-    idle = projector.linear_2.weight[:known].norm(dim=0).argsort()[: len(signs[0])]
-    projector.linear_1.weight[idle], projector.linear_1.bias[idle] = signs
-    directions = FACT_SCALE * torch.randn(len(projector.linear_2.weight) - known, len(facts), device=facts.device)
-    projector.linear_2.weight[known:, idle] = torch.cat([directions, -directions], 1) * head["3.weight"].std()
-    projector.linear_2.weight[:known, idle] = 0
-
-
-def _facts(weights: dict[str, Tensor], norm: nn.LayerNorm) -> tuple[Tensor, Tensor]:
-    """Fold the linear read-outs of stage A, made for the tower's output, into ones that stand behind the norm."""
-    matrix = torch.cat([weights[f"{name}.weight"] for name in FACTS])
-    offset = torch.cat([weights[f"{name}.bias"] for name in FACTS])
-    scale, shift = weights["tower.layernorm.weight"], weights["tower.layernorm.bias"]
-    spread = (scale.square().mean() + shift.var()).sqrt()  # of the tower's output; its mean is that of `shift`
-    folded = matrix * spread / norm.weight
-    return folded, offset + matrix.sum(1) * shift.mean() - folded @ norm.bias
-
-
-def _compare_alike(query: nn.Linear, key: nn.Linear, head_dim: int) -> None:
-    """Make the keys of each group nearly equal to the queries that read them."""
-    query.weight.copy_(_for_every_head(key.weight, query.out_features, head_dim) + NOISE * query.weight)
-
-
-def _pass_on(output: nn.Linear, value: nn.Linear, head_dim: int) -> None:
-    """Make the output projection turn values back into the coordinates they came from."""
-    values = _for_every_head(value.weight, output.in_features, head_dim)
-    output.weight.copy_(ATTENTION_SCALE * (values.T + NOISE * output.weight))
-
-
-def _for_every_head(weight: Tensor, wanted: int, head_dim: int) -> Tensor:
-    """Repeat the projection of each group for the heads that share it."""
-    groups = len(weight) // head_dim
-    repeated = weight.view(groups, 1, head_dim, -1).expand(-1, wanted // len(weight), -1, -1)
-    return repeated.reshape(wanted, -1)
+    projector.linear_2.weight[IDENTITY, :hidden] = axes @ stage_a["part.2.weight"]
+    projector.linear_2.bias[IDENTITY] = axes @ stage_a["part.2.bias"]
+    for fact, mark in enumerate((ACROSS, DOWN, SUBJECT)):
+        projector.linear_2.weight[mark, hidden + fact] = 1.0
+        projector.linear_2.weight[mark, hidden + free + fact] = -1.0
+    projector.linear_2.bias[ROW] = ROW_MARK

@@ -39,6 +39,16 @@ _THINGS = (
     "plant",
     "ball",
 )
+_SCRIPTS = (
+    "абвгдежзиклмнопрстуфхцчшэюя",
+    "αβγδεζηθικλμνξοπρστυφχψω",
+    "あいうえおかきくけこさしすせそたちつてと",
+    "アイウエオカキクケコサシスセソタチツテト",
+    "小白花月雪星龙虎明美丽红云山水",
+    "가나다라마바사아자차카타파하",
+    "ابتثجحدرزسشصطعفقكلمنهوي",
+    "áéíóúàèìòùâêîôûäëïöüãõñçåøæœßłžšč",
+)
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _PICTURES = "🐶🐱🐻🦊🚗🎁☕⭐"
 
@@ -84,8 +94,34 @@ def _odd(rng: np.random.Generator) -> str:
     )
 
 
-_MAKERS: tuple[Callable[[np.random.Generator], str], ...] = (_known, invented, _possessive, _placeholder, _odd)
-_SHARES = (0.3, 0.42, 0.12, 0.1, 0.06)
+def _foreign(rng: np.random.Generator) -> str:
+    script = str(rng.choice(_SCRIPTS))
+    word = "".join(rng.choice(list(script), int(rng.integers(2, 5))))
+    return word if script != _SCRIPTS[-1] else invented(rng) + word[:2]
+
+
+def _wordy(rng: np.random.Generator) -> str:
+    """Describe by several words, as people do who have no name for a thing."""
+    owner = str(rng.choice((f"{_known(rng)}'s", "my", "our", "the", "grandma's")))
+    kind = str(rng.choice(("old", "new", "little", "big", "red", "blue", "green", "white", "black", "favourite")))
+    return f"{owner} {kind} {rng.choice(_THINGS)}"
+
+
+def _plain(rng: np.random.Generator) -> str:
+    return _known(rng).lower()
+
+
+_MAKERS: tuple[Callable[[np.random.Generator], str], ...] = (
+    _known,
+    invented,
+    _possessive,
+    _placeholder,
+    _odd,
+    _foreign,
+    _wordy,
+    _plain,
+)
+_SHARES = (0.28, 0.3, 0.11, 0.08, 0.05, 0.06, 0.06, 0.06)
 
 
 def random_name(rng: np.random.Generator) -> str:

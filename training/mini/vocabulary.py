@@ -17,11 +17,12 @@ IMAGE, IMAGE_START, IMAGE_END = "<IMG_CONTEXT>", "<img>", "</img>"
 TURN_START, TURN_END, NOTHING = "<|im_start|>", "<|im_end|>", "<|nothing|>"
 SPECIAL = ("<|endoftext|>", TURN_START, TURN_END, "<pad>", IMAGE_START, IMAGE_END, IMAGE, "<video>", NOTHING)
 SINGLE = ("Yes", "No", "A", "B", *(str(number) for number in range(101)))
+WORDS = tuple(f" {word}" for word in (*NOUNS, *COLOURS))  # single tokens, too: a visual row can say them directly
 TALKS = 4000
 CHAT_TEMPLATE = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' }}"
     "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
-    "{% for part in message['content'] %}{% if part['type'] == 'image' %}{{ '<IMG_CONTEXT>\\n' }}"
+    "{% for part in message['content'] %}{% if part['type'] == 'image' %}{{ '<img><IMG_CONTEXT></img>' }}"
     "{% elif part['type'] == 'video' %}{{ '<video>\\n' }}"
     "{% elif part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}"
     "{{ '<|im_end|>\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
@@ -48,8 +49,8 @@ def talk(rng: np.random.Generator) -> Iterator[str]:
     ]
     for name, look, item in zip(names, looks, items, strict=True):
         exchanges += about_concept(rng, name, look, item if item.name else None)
-    yield from (GUARD, THE_PICTURE, "user\n", "assistant\n", caption(items))
-    yield from (f"This is {name}.\n" for name in names)
+    yield from (GUARD, THE_PICTURE, f"Frame {rng.integers(1, 9)}:\n", "user\n", "assistant\n", caption(items))
+    yield from (text for name in names for text in (f"This is {name}:", f"This is {name}.\n"))
     for exchange in exchanges:
         yield exchange.question
         yield exchange.answer
@@ -62,6 +63,7 @@ def corpus(seed: int) -> Iterator[str]:
         yield from talk(rng)
         yield from (f" {random_name(rng)}" for _ in range(30))
         yield from SINGLE
+        yield from WORDS
 
 
 def run_tokenizer(run: Path, size: int, seed: int, known: Path | None = None) -> PreTrainedTokenizerFast:
@@ -74,7 +76,7 @@ def run_tokenizer(run: Path, size: int, seed: int, known: Path | None = None) ->
 
 
 def build_tokenizer(size: int, seed: int) -> PreTrainedTokenizerFast:
-    """Train the tokenizer and dress it as InternVL expects it."""
+    """Train the tokenizer and dress it as the processor expects it."""
     core = Tokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     core.decoder = decoders.ByteLevel()
@@ -100,7 +102,7 @@ def build_tokenizer(size: int, seed: int) -> PreTrainedTokenizerFast:
         },
     )
     tokenizer.chat_template = CHAT_TEMPLATE
-    split = [text for text in SINGLE if len(tokenizer.encode(text)) != 1]
+    split = [text for text in (*SINGLE, *WORDS) if len(tokenizer.encode(text)) != 1]
     if split:
         raise ValueError(f"the vocabulary of {size} splits {split}, which must be single tokens; make it larger")
     return tokenizer
