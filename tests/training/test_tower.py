@@ -1,6 +1,7 @@
 """Stage A: the tower is EfficientNet-Lite0, learns where it should, resumes, and is averaged with what it was."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,9 +51,8 @@ def small_checks():
         for module in (tower, settle):
             during.setattr(module, "CHECKED_VIEWS", 40)
             during.setattr(module, "CHECKED_IDENTITIES", 6)
-            during.setattr(module, "CHECKED_SIDE", SIDE)
+        during.setattr(tower, "CHECKED_SIDE", SIDE)
         during.setattr(settle, "HELD_BACK_SIDE", SIDE)
-        during.setattr(settle, "SHARES", (0.5,))
         during.setattr(settle, "BATCH", 8)
         during.setattr(settle, "photo_concepts", lambda *_: [])
         during.setattr(settle, "encoded", lambda *_: None)
@@ -149,13 +149,21 @@ def test_settling_averages_the_tower_and_fits_the_heads(trained, preset, world):
     settle.settle(preset, world, Path(), trained)
     trained_state = torch.load(trained / "tower.pt", weights_only=True)["model"]
     settled = torch.load(trained / "settled.pt", weights_only=True)
-    assert settled["share"] == 0.5
+    assert settled["share"] == preset.tower.share == 0.65
     name = "encoder.top_conv.weight"
-    middle = (architecture.build_tower(SIDE).state_dict()[name] + trained_state[f"tower.{name}"]) / 2
-    assert torch.allclose(settled["model"][f"tower.{name}"], middle, atol=1e-6)
+    between = torch.lerp(architecture.build_tower(SIDE).state_dict()[name], trained_state[f"tower.{name}"], 0.65)
+    assert torch.allclose(settled["model"][f"tower.{name}"], between, atol=1e-6)
     assert not torch.equal(settled["model"]["place.weight"], trained_state["place.weight"])
     noted = [json.loads(line)["stage"] for line in (trained / "figures.jsonl").read_text().splitlines()]
-    assert noted[-2:] == ["share", "settled"]
+    assert noted[-1] == "settled"
+
+
+def test_shares_are_compared_without_settling(trained, preset, world, tmp_path):
+    shutil.copy(trained / "tower.pt", tmp_path)
+    settle.settle(preset, world, Path(), tmp_path, compare=(0.0, 1.0))
+    noted = [json.loads(line) for line in (tmp_path / "figures.jsonl").read_text().splitlines()]
+    assert [figures["share"] for figures in noted] == [0.0, 1.0]
+    assert not (tmp_path / "settled.pt").exists()
 
 
 def test_settling_says_what_is_missing(preset, world, tmp_path):

@@ -39,15 +39,17 @@ class Phase:
 class TowerStage:
     """Stage A: its phases, views per identity, rate of the heads and the tower's share of it, data workers.
 
-    In the end the heads are fitted alone for `settle_steps` steps on `settle_batches` batches.
+    In the end the tower is averaged (`share`: of the trained weights), and the heads are fitted alone.
     """
 
     phases: tuple[Phase, ...]
     views_per_identity: float
     rate: float
     tower_factor: float
+    share: float
     settle_batches: int
     settle_steps: int
+    settle_rate: float
     workers: int
 
 

@@ -233,7 +233,7 @@ def losses(
         "noun": 0.6 * functional.cross_entropy(model.noun(pooled).float(), views.noun),
         "colour": 0.5 * functional.cross_entropy(model.colour(pooled).float(), views.colour),
         "subject": _subject_mask(model, tokens, views),
-        "place": _places(model, tokens),
+        "place": places(model, tokens),
     }
 
 
@@ -267,7 +267,7 @@ def _subject_mask(model: TowerWithHeads, tokens: Tensor, views: Views) -> Tensor
     return 0.5 * (loss * has_main).sum() / has_main.sum().clamp(min=1)
 
 
-def _places(model: TowerWithHeads, tokens: Tensor) -> Tensor:
+def places(model: TowerWithHeads, tokens: Tensor) -> Tensor:
     """Tell where every token stands (-1..1 across and down): for identity alone the tower would forget it."""
     grid = round(tokens.shape[1] ** 0.5)
     index = torch.arange(grid**2, device=tokens.device)
