@@ -31,11 +31,12 @@ from vocabulary import run_tokenizer
 
 ENCODE_BATCH = 16
 CHECK_STEPS, SAVE_STEPS = 250, 50
-VALIDATION_IDENTITIES, VALIDATION_SCENES = 110, 220
+VALIDATION_IDENTITIES, VALIDATION_SCENES = 80, 160
 UNSEEN = -1e30
 OWNER_LAYER, FACT_LAYER = 3, 4  # how many layers stand before owners and facts are asked for
 FACT_WEIGHT = 0.5
-WRITTEN_FACTOR = 0.2
+# Of the rate: how fast what finds owners is changed, attention behind it, and what decides that nobody is there.
+MATCHING_SHARE, READING_SHARE, THRESHOLD_SHARE = 0.2, 0.6, 3.0
 NOBODY_WEIGHT = 0.5  # of visual tokens that show nobody known, who are the most
 
 
@@ -144,11 +145,21 @@ def used(batch: Batch) -> tuple[Tensor, Batch]:
 
 
 def rate_groups(model: FastVlmForConditionalGeneration) -> list[dict[str, Any]]:
-    """List what is trained; what was written by hand, attention and the projector, is changed more slowly."""
-    trained = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
-    written = [parameter for name, parameter in trained if "self_attn" in name or "projector" in name]
-    learnt = [parameter for name, parameter in trained if not ("self_attn" in name or "projector" in name)]
-    return [{"params": learnt, "factor": 1.0}, {"params": written, "factor": WRITTEN_FACTOR}]
+    """List what is trained at which share of the rate: slowly what was written by hand, its thresholds quickly."""
+    shares: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            shares.setdefault(rate_share(name), []).append(parameter)
+    return [{"params": parameters, "factor": share} for share, parameters in shares.items()]
+
+
+def rate_share(name: str) -> float:
+    """Give the share of the rate for a parameter."""
+    if "self_attn" in name and name.endswith("bias"):
+        return THRESHOLD_SHARE
+    if "self_attn" in name and int(name.split("layers.")[1].split(".")[0]) >= OWNER_LAYER:
+        return READING_SHARE
+    return MATCHING_SHARE if "self_attn" in name or "projector" in name else 1.0
 
 
 class Run:
@@ -170,8 +181,8 @@ class Run:
         self.model.model.vision_tower.load_state_dict(seen)
         self.model.model.vision_tower.requires_grad_(False)
         stage = preset.language
-        self.bank = self._bank(Cast(assets, "train"), preset.seed, stage.bank_identities, stage.bank_scenes)
         self.validation = self._bank(Cast(assets, "val"), -1, VALIDATION_IDENTITIES, VALIDATION_SCENES)
+        self.bank = self._bank(Cast(assets, "train"), preset.seed, stage.bank_identities, stage.bank_scenes)
         self.state = load(folder / "model.pt", device)
         if self.state:
             self.model.load_state_dict(self.state["model"])
