@@ -157,9 +157,9 @@ def rate_share(name: str) -> float:
     """Give the share of the rate for a parameter."""
     if "self_attn" in name and name.endswith("bias"):
         return THRESHOLD_SHARE
-    if "self_attn" in name and int(name.split("layers.")[1].split(".")[0]) >= OWNER_LAYER:
-        return READING_SHARE
-    return MATCHING_SHARE if "self_attn" in name or "projector" in name else 1.0
+    if any(f"layers.{layer}.self_attn" in name for layer in range(OWNER_LAYER)) or "projector" in name:
+        return MATCHING_SHARE
+    return READING_SHARE if "self_attn" in name else 1.0
 
 
 class Run:
