@@ -7,7 +7,7 @@ marks. All of it is only a starting point for training. In a table, a mark is a 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -132,75 +132,86 @@ class Head:
         self.output[:, rows] = gain * target.T
         self._carried = rows.stop
 
+    def carry_marks(self, marks: Mapping[int, int], gain: float) -> None:
+        """Pass on marks as other marks."""
+        eye = torch.eye(self.value.shape[1])
+        self.carry(eye[list(marks)], eye[list(marks.values())], gain)
+
 
 def _hops(model: FastVlmForConditionalGeneration, theta: float, generator: torch.Generator) -> None:
     """Write the hops: two heads each where words are passed on, for a head carries half of them."""
     eye = torch.eye(model.config.text_config.hidden_size)
-    some = torch.linalg.qr(torch.randn(WORDS.stop, ALIKE, generator=generator))[0].T @ eye[WORDS]
-    identity = eye[IDENTITY][:ALIKE]
-
-    def head(layer: int, number: int) -> Head:
-        return Head(model, layer, number, theta)
-
+    axes = torch.linalg.qr(torch.randn(WORDS.stop, WORDS.stop, generator=generator))[0].T @ eye[WORDS]
     for half, words in enumerate(HALVES):
-        opening = head(0, half)  # an opening delimiter collects the name before it, or what announces a picture
-        opening.before(OPENING, WORD, dict.fromkeys(range(2, COARSE), 0.28))
-        opening.marks(OPENING, WORD, 0.6)
-        opening.sink(9)
-        opening.carry(eye[words], eye[words], 0.15)
-
-        row = head(1, half)  # a row takes this over from its own, the nearest, delimiter
-        row.before(ROW, OPENING, NEAREST)
-        row.marks(ROW, OPENING, 1.15)
-        row.marks(ROW, OPENS_PICTURE, 26.0, ALSO_MARKED)  # none that precedes a memory has this mark
-        row.sink(9)
-        row.carry(eye[words], eye[words], 0.9)
-
-        match = head(2, half)  # a row of the picture finds the rows of a memory that look like it
-        match.alike(identity, identity, 3.0)
-        match.marks(ROW, IN_PICTURE, -12.0)
-        match.sink(24)
-        match.carry(eye[words], eye[words], 0.65)
-
-        seen = head(3, half)  # a word finds the rows of the picture that have found its concept
-        seen.alike(some, some, 1.8)
-        seen.marks(WORD, IN_PICTURE, 5.3)
-        seen.sink(24)
-        seen.carry(eye[words], eye[words], 0.2)
-
-        present = head(3, 2 + half)  # any word learns who is there at all
-        present.marks(WORD, MATCHED, 4.0)
-        present.marks(WORD, IN_PICTURE, 3.0, ALSO_MARKED)
-        present.sink(16)
-        present.carry(eye[words], eye[words], 0.15)
-
-        subject = head(4, 2 + half)  # any word learns what the main subject is
-        subject.marks(WORD, SUBJECT, 4.0)
-        subject.marks(WORD, IN_PICTURE, 3.0, ALSO_MARKED)
-        subject.sink(16)
-        subject.carry(eye[words], eye[words], 0.15)
-
-        told = head(4, half)  # whoever answers learns of the names in the question
-        told.marks(None, SEEN, 4.0)
-        told.sink(5)
-        told.carry(eye[words], eye[words], 0.1)
-
-        next_word = head(2, 2 + half)  # a word that was said before finds what followed it
-        next_word.alike(some, eye[IDENTITY][:ALIKE], 1.5)
-        next_word.sink(8)
-        next_word.carry(eye[words], eye[words], 0.25)
-
-        if half == 0:
-            opening.carry(eye[[ANNOUNCES]], eye[[OPENS_PICTURE]], 0.3)
-            row.carry(eye[[OPENS_PICTURE]], eye[[IN_PICTURE]], 0.8)
-            match.carry(eye[[ROW]], eye[[MATCHED]], 0.4)
-            seen.carry(eye[[IN_PICTURE, ACROSS, DOWN]], eye[[SEEN, SEEN_ACROSS, SEEN_DOWN]], 0.5)
-            told.carry(eye[[SEEN, SEEN_ACROSS, SEEN_DOWN]], eye[[TOLD, TOLD_ACROSS, TOLD_DOWN]], 0.5)
-
-    previous = head(0, 2)  # every word keeps the word before it where rows keep identity
+        some, said = axes[half * ALIKE : (half + 1) * ALIKE], eye[words]
+        _know_the_name([Head(model, layer, half, theta) for layer in (0, 1)], said, half == 0)
+        _find_the_memory(Head(model, 2, half, theta), said, half == 0)
+        _read_the_picture([Head(model, 3, half, theta), Head(model, 4, half, theta)], some, said, half == 0)
+        _look_around([Head(model, layer, 2 + half, theta) for layer in (3, 4)], said)
+        _say_again(Head(model, 2, 2 + half, theta), axes[:ALIKE], said)
+    previous = Head(model, 0, 2, theta)  # every word keeps the word before it where rows keep identity
     previous.before(WORD, WORD, {0: 2.0, 1: 2.0, 2: 1.0, 3: 1.0}, distance=1)
     previous.sink(9)
-    previous.carry(some, eye[IDENTITY][:ALIKE], 0.4)
+    previous.carry(axes[:ALIKE], eye[IDENTITY][:ALIKE], 0.4)
+
+
+def _know_the_name(heads: Sequence[Head], said: Tensor, marked: bool) -> None:
+    """Let an opening delimiter collect the name before it, or what announces a picture, and a row take it over."""
+    opening, row = heads
+    opening.before(OPENING, WORD, dict.fromkeys(range(2, COARSE), 0.28))
+    opening.marks(OPENING, WORD, 0.6)
+    opening.sink(9)
+    opening.carry(said, said, 0.15)
+    row.before(ROW, OPENING, NEAREST)
+    row.marks(ROW, OPENING, 1.15)
+    row.marks(ROW, OPENS_PICTURE, 26.0, ALSO_MARKED)  # none that precedes a memory has this mark
+    row.sink(9)
+    row.carry(said, said, 0.9)
+    if marked:
+        opening.carry_marks({ANNOUNCES: OPENS_PICTURE}, 0.3)
+        row.carry_marks({OPENS_PICTURE: IN_PICTURE}, 0.8)
+
+
+def _find_the_memory(match: Head, said: Tensor, marked: bool) -> None:
+    """Let a row of the picture find the rows of a memory that look like it."""
+    identity = torch.eye(said.shape[1])[IDENTITY][:ALIKE]
+    match.alike(identity, identity, 3.0)
+    match.marks(ROW, IN_PICTURE, -12.0)
+    match.sink(24)
+    match.carry(said, said, 0.65)
+    if marked:
+        match.carry_marks({ROW: MATCHED}, 0.4)
+
+
+def _read_the_picture(heads: Sequence[Head], some: Tensor, said: Tensor, marked: bool) -> None:
+    """Let a word find the rows of the picture that have found its concept, and whoever answers the words that did."""
+    seen, told = heads
+    seen.alike(some, some, 4.0)
+    seen.marks(WORD, IN_PICTURE, 5.3)
+    seen.sink(30)
+    seen.carry(said, said, 0.2)
+    told.marks(None, SEEN, 4.0)
+    told.sink(5)
+    told.carry(said, said, 0.1)
+    if marked:
+        seen.carry_marks({IN_PICTURE: SEEN, ACROSS: SEEN_ACROSS, DOWN: SEEN_DOWN}, 0.5)
+        told.carry_marks({SEEN: TOLD, SEEN_ACROSS: TOLD_ACROSS, SEEN_DOWN: TOLD_DOWN}, 0.5)
+
+
+def _look_around(heads: Sequence[Head], said: Tensor) -> None:
+    """Let any word learn who is there at all, and what the main subject is."""
+    for head, mark in zip(heads, (MATCHED, SUBJECT), strict=True):
+        head.marks(WORD, mark, 4.0)
+        head.marks(WORD, IN_PICTURE, 3.0, ALSO_MARKED)
+        head.sink(16)
+        head.carry(said, said, 0.15)
+
+
+def _say_again(next_word: Head, some: Tensor, said: Tensor) -> None:
+    """Let a word that was said before find what followed it."""
+    next_word.alike(some, torch.eye(said.shape[1])[IDENTITY][:ALIKE], 1.5)
+    next_word.sink(8)
+    next_word.carry(said, said, 0.25)
 
 
 def row_targets(

@@ -123,12 +123,12 @@ def letter_choice(rng: np.random.Generator, question: str, right: str, wrong: st
 def about_reference(rng: np.random.Generator, look: Look, area: float) -> list[Exchange]:
     """Ask about a picture with one main subject, without any memory."""
     asked = [
-        Exchange(DESCRIBE, look.description, 0.4),
+        Exchange(DESCRIBE, look.description, 1.0),
         Exchange(AREA, area_answer(area)),
         Exchange(
             pick(rng, "What is this?", "What is in the picture?", "What do you see?"),
             f" {look.phrase.capitalize()}.",
-            0.4,
+            1.0,
         ),
     ]
     colour = look.clear_colour
