@@ -1,8 +1,9 @@
 """The model's classes and sizes: stock FastVLM over transformers' EfficientNet that computes EfficientNet-Lite0.
 
 Lite differs from EfficientNet-B0 by having no squeeze-and-excitation, and ReLU6 for swish. transformers' own
-EfficientNetModel always has squeeze-and-excitation: with zero weights and a bias of 20 its sigmoid is one (to 2e-9), so
-the stock class computes exactly Lite0. FastVLM flattens the feature map of any tower that `AutoModel` knows into visual tokens.
+EfficientNetModel always has squeeze-and-excitation: with zero weights and a bias of 20 its sigmoid is one (to
+2e-9), so the stock class computes exactly Lite0. FastVLM flattens the feature map of any tower that `AutoModel`
+knows into visual tokens.
 """
 
 from collections.abc import Iterator, Mapping
