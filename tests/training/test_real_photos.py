@@ -27,4 +27,5 @@ def test_a_concept_is_more_probable_in_its_own_photos_than_in_those_of_others(da
                 found = personal.recognize(file, [asked.name])[asked.name].probability
                 (own if asked is shown else others).append(found)
     assert len(own) == sum(len(concept.tests) for concept in concepts) == 24
-    assert mean(own) > mean(others) + 0.2
+    assert mean(own) > mean(others) + 0.5
+    assert mean(wrong < right for right in own for wrong in others) > 0.93  # the area under ROC; measured: 0.99
