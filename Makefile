@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN = $(VENV)/bin
 PYTEST_ARGS ?=
 
-.PHONY: demo test test-distributed lint docs pictures site hostile fuzz-media test-vllm fuzz-service clean test-families
+.PHONY: demo test test-distributed lint docs pictures site hostile fuzz-media test-vllm fuzz-service clean test-families test-web
 
 demo: $(VENV)/.ready  ## introduce three concepts, recognize, ask, caption; writes ./demo-output
 	$(BIN)/ego demo
@@ -17,6 +17,10 @@ test-distributed: $(VENV)/.ready  ## run the tests that start Ray
 
 test-families: $(VENV)/.ready  ## run the contract of backbones on all families of the table
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m families tests/backbones $(PYTEST_ARGS)
+
+# Gradio still asks for a Pillow before 13, so the page is tested in an environment of its own.
+test-web: $(VENV)-web/.ready  ## drive the page in a real browser (needs Chromium)
+	$(VENV)-web/bin/python -m pytest -m web tests/web $(PYTEST_ARGS)
 
 lint: $(VENV)/.ready  ## style and types
 	$(BIN)/ruff check .
@@ -46,9 +50,19 @@ fuzz-service: $(VENV)/.ready  ## many requests made from the description of the 
 	EGO_FUZZ_EXAMPLES=200 $(BIN)/python -m pytest tests/server/test_hostile.py -k description
 
 clean:
+<<<<<<< HEAD
 	rm -rf $(VENV) $(VENV)-vllm demo-output build dist
+=======
+	rm -rf $(VENV) $(VENV)-web demo-output build dist
+>>>>>>> 361c806 (A page: add things, see who is where and why, correct, chat with and without memories, look through albums)
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+$(VENV)-web/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)-web
+	sed 's/^pillow==.*/pillow==12.3.0/' constraints.txt > $(VENV)-web/constraints.txt
+	$(VENV)-web/bin/python -m pip install --quiet --constraint $(VENV)-web/constraints.txt --editable ".[web-test]"
 	touch $@

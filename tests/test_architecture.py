@@ -49,6 +49,7 @@ FLOORS = (
         "evaluation",
         "bulk",
         "album",
+        "web",
         "server",
         "client",
     ),

@@ -19,6 +19,7 @@ from ego.cli.introduce import introduce
 from ego.cli.models import models
 from ego.cli.serve import keys_app, serve
 from ego.cli.threshold import ManyFiles, tune_threshold
+from ego.cli.web import web
 
 HELP = (
     "Personalize a vision-language model from one photo: introduce your things, then recognize, ask and caption.\n\n"
@@ -70,6 +71,7 @@ app.command()(correct)
 app.command(rich_help_panel=ALBUM)(scan)
 app.command(rich_help_panel=ALBUM)(find)
 app.command(rich_help_panel=ALBUM)(watch)
+app.command()(web)
 app.add_typer(concepts.app)
 app.command()(models)
 app.command()(demo)

@@ -1,0 +1,191 @@
+"""The page in a real browser: all that a visitor does, on a desktop and a phone, without an error or an obstacle."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("gradio")
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, sync_playwright
+
+from ego.demo.pictures import shipped_pictures
+
+pytestmark = pytest.mark.web
+
+PICTURES = shipped_pictures().folder
+PATIENCE = 180.0  # seconds
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The page, served by the command itself."""
+    home = tmp_path_factory.mktemp("home")
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-c", "from ego.cli import main; main()", "web", "--port", str(port)]
+    told = {"EGO_LIBRARY": str(home / "library"), "XDG_CONFIG_HOME": str(home), "XDG_DATA_HOME": str(home)}
+    process = subprocess.Popen(command, env=os.environ | told)
+    url = f"http://127.0.0.1:{port}/"
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=5).read()
+            break
+        except OSError:
+            time.sleep(0.5)
+    yield url
+    process.terminate()
+    process.wait(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def page(address: str) -> Iterator[Page]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        opened = browser.new_page(viewport={"width": 1200, "height": 900})
+        opened.set_default_timeout(1000 * PATIENCE / 2)
+        opened.errors = []  # type: ignore[attr-defined]
+        opened.on("console", lambda said: opened.errors.append(said.text) if said.type == "error" else None)  # type: ignore[attr-defined]
+        opened.on("pageerror", lambda error: opened.errors.append(str(error)))  # type: ignore[attr-defined]
+        opened.goto(address)
+        yield opened
+        browser.close()
+
+
+def tab(page: Page, name: str) -> None:
+    """Open a tab; on a narrow page it may stand in a menu."""
+    there = page.get_by_role("tab", name=name)
+    page.get_by_role("tab").first.wait_for()
+    page.wait_for_timeout(500)
+    if there.count() and there.first.is_visible():
+        there.first.click()
+        return
+    page.get_by_label("More tabs").click()
+    page.locator("button:visible", has_text=name).last.click()
+
+
+def test_add_from_two_photos_and_see_what_was_kept(page: Page) -> None:
+    tab(page, "Things")
+    page.locator("#add-name input, #add-name textarea").first.fill("Bo")
+    page.locator("#add-files input[type=file]").set_input_files([PICTURES / "bo-1.jpg", PICTURES / "bo-2.jpg"])
+    page.locator("#add-files").get_by_text("bo-2").first.wait_for()
+    page.locator("#add").click()
+    page.locator("#story").get_by_text("is remembered in").wait_for()
+    page.locator("#kept img").nth(1).wait_for()
+
+
+def test_correct_by_a_box(page: Page) -> None:
+    page.locator("#correct button").first.click()
+    photo = page.locator("#correct-photo img")
+    photo.wait_for()
+    photo.scroll_into_view_if_needed()
+    for share in (0.2, 0.8):
+        size = photo.bounding_box()
+        assert size is not None
+        photo.click(position={"x": share * size["width"], "y": share * size["height"]})
+        page.wait_for_timeout(1500)
+    page.locator("#correct-use").click()
+    page.locator("#story").get_by_text("Chosen by your box").wait_for()
+
+
+def test_recognise_where_yes_and_no(page: Page) -> None:
+    tab(page, "Look")
+    page.locator("#who-file input[type=file]").set_input_files(PICTURES / "scene-01.jpg")
+    page.locator("#who-table table").get_by_text("Bo").wait_for()
+    page.locator("#who-yes").click()
+    page.locator("#who-table").get_by_text("1.00").wait_for()
+    page.locator("#who-show").click()
+    page.locator("#who-heat img").wait_for()
+    page.locator("#who-no").click()
+    page.locator("#who-table").get_by_text("0.00").wait_for()
+    page.locator("#who-undo").click()
+    page.locator("#who-table").get_by_text("0.00").wait_for(state="detached")
+
+
+def test_a_bad_file_is_a_message(page: Page, tmp_path: Path) -> None:
+    tab(page, "Ask")
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"no picture")
+    page.locator("#ask-file input[type=file]").set_input_files(bad)
+    page.locator("#ask-file").get_by_text("bad").first.wait_for()
+    page.locator("#ask-question textarea, #ask-question input").first.fill("Who is there?")
+    page.keyboard.press("Enter")
+    page.get_by_text("neither an image nor a video").first.wait_for()
+
+
+def test_ask_with_and_without(page: Page, address: str) -> None:
+    page.goto(address)
+    tab(page, "Ask")
+    page.locator("#ask-file input[type=file]").set_input_files(PICTURES / "scene-01.jpg")
+    page.locator("#ask-file").get_by_text("scene-01").first.wait_for()
+    page.wait_for_timeout(1000)
+    page.locator("#ask-question textarea, #ask-question input").first.fill("Which side is Bo on?")
+    page.keyboard.press("Enter")
+    page.locator("#ask-without .bot").first.wait_for()
+    assert page.locator("#ask-with .bot").first.inner_text().strip()
+
+
+def test_album_and_review_by_keys(page: Page, tmp_path: Path) -> None:
+    tab(page, "Album")
+    for number in range(1, 6):
+        shutil.copy(PICTURES / f"scene-0{number}.jpg", tmp_path)
+    page.locator("#scan-folder input, #scan-folder textarea").first.fill(str(tmp_path))
+    page.locator("#scan").click()
+    page.locator("#scan-told").get_by_text("5 looked at").wait_for()
+    page.locator("#album-names").get_by_text("Bo").wait_for()
+    page.locator("body").press("s")
+    page.locator("#review-asked").get_by_text("uncertain").or_(page.locator("#review-asked strong")).first.wait_for()
+
+
+def test_rename_delete_and_reload(page: Page, address: str) -> None:
+    tab(page, "Things")
+    page.locator("#manage button").first.click()
+    page.locator("#rename-to input, #rename-to textarea").first.fill("Beau")
+    page.locator("#rename").click()
+    page.locator("#things").get_by_text("Beau").first.wait_for()
+    page.goto(address)
+    tab(page, "Things")
+    page.locator("#things").get_by_text("Beau").first.wait_for()
+    page.locator("#manage button").first.click()
+    page.locator("#delete").click()
+    page.get_by_text("tick the box first").first.wait_for()
+    page.locator("#delete-sure input").check()
+    page.locator("#delete").click()
+    page.locator("#things").get_by_text("Beau").first.wait_for(state="detached")
+
+
+def test_nothing_is_wider_than_a_phone(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(address)
+    for name in ("Look", "Ask", "Things", "Album"):
+        tab(page, name)
+        page.wait_for_timeout(300)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 391
+
+
+def test_no_obstacle_for_those_who_cannot_see_or_use_a_mouse(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 1200, "height": 900})
+    page.goto(address)
+    for name in ("Look", "Ask", "Things", "Album"):
+        tab(page, name)
+        page.wait_for_timeout(500)
+        found = Axe().run(page).response["violations"]
+        serious = [(one["id"], one["help"]) for one in found if one["impact"] in ("serious", "critical")]
+        assert not serious, (name, serious)
+
+
+def test_the_console_stayed_quiet(page: Page) -> None:
+    assert not page.errors  # type: ignore[attr-defined]
