@@ -50,11 +50,7 @@ fuzz-service: $(VENV)/.ready  ## many requests made from the description of the 
 	EGO_FUZZ_EXAMPLES=200 $(BIN)/python -m pytest tests/server/test_hostile.py -k description
 
 clean:
-<<<<<<< HEAD
-	rm -rf $(VENV) $(VENV)-vllm demo-output build dist
-=======
-	rm -rf $(VENV) $(VENV)-web demo-output build dist
->>>>>>> 361c806 (A page: add things, see who is where and why, correct, chat with and without memories, look through albums)
+	rm -rf $(VENV) $(VENV)-vllm $(VENV)-web demo-output build dist
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

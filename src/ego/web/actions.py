@@ -8,7 +8,6 @@ from threading import Thread
 
 from PIL import Image, ImageDraw, ImageFont
 
-from ego.answer import Recognition
 from ego.chat import Chat
 from ego.concept import Concept, Region
 from ego.errors import EgoError, InputError
@@ -18,6 +17,7 @@ from ego.heat_picture import draw_heat
 from ego.memory import ConceptMemory
 from ego.personalizer import Ego
 from ego.pointing import Pointing
+from ego.results import Recognition
 
 Corners = tuple[int, int, int, int]
 
