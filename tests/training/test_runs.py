@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ from PIL import Image
 from tests.training import world as drawn
 
 language = pytest.importorskip("language")
+import checks  # noqa: E402
 import export  # noqa: E402
 import train as chain  # noqa: E402
+import vocabulary  # noqa: E402
 from presets import Preset, read_preset  # noqa: E402
 from sources import write_pack  # noqa: E402
 from tower import TowerWithHeads  # noqa: E402
@@ -46,22 +49,25 @@ def small_checks():
         during.setattr(language, "VALIDATION_IDENTITIES", 12)
         during.setattr(language, "VALIDATION_SCENES", 12)
         during.setattr(language, "SAVE_STEPS", 1)
+        during.setattr(checks, "LESSONS", 1)
+        during.setattr(vocabulary, "TALKS", 400)
+        during.setattr(language, "imitate", partial(language.imitate, steps=20))
         yield
 
 
 @pytest.fixture(scope="module")
-def begun(tmp_path_factory) -> Path:
-    """A folder in which stage A has settled."""
+def begun(preset, tmp_path_factory) -> Path:
+    """A folder in which stage A has settled, and a tokenizer."""
     folder = tmp_path_factory.mktemp("begun")
     torch.manual_seed(0)
     torch.save({"model": TowerWithHeads(SIDE).state_dict(), "step": 0, "share": 1.0}, folder / "settled.pt")
+    vocabulary.run_tokenizer(folder, preset.shape.vocabulary, preset.seed)
     return folder
 
 
 @pytest.fixture(scope="module")
 def run_folder(preset, world, begun, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    shutil.copy(begun / "settled.pt", folder)
+    folder = shutil.copytree(begun, tmp_path_factory.mktemp("run") / "run")
     language.train(preset, world, folder, "cpu")
     return folder
 
@@ -93,7 +99,7 @@ def test_a_run_that_was_cut_off_ends_where_it_would_have_ended(run_folder, prese
         return step(run, *args, **kwargs)
 
     step = language.Run._step
-    shutil.copy(begun / "settled.pt", tmp_path)
+    shutil.copytree(begun, tmp_path, dirs_exist_ok=True)
     with monkeypatch.context() as during:
         during.setattr(language.Run, "_step", fails_once)
         with pytest.raises(KeyboardInterrupt):
@@ -111,7 +117,8 @@ def test_the_tower_stays_as_it_was(run_folder, begun):
     assert all(torch.equal(before[n], after[f"model.vision_tower.{n.removeprefix('tower.')}"]) for n in names)
 
 
-def test_the_language_stage_says_what_is_missing(preset, world, tmp_path):
+def test_the_language_stage_says_what_is_missing(preset, world, begun, tmp_path):
+    shutil.copytree(begun / "tokenizer", tmp_path / "tokenizer")
     with pytest.raises(FileNotFoundError, match=r"settle\.py"):
         language.train(preset, world, tmp_path, "cpu")
 

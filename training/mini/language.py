@@ -176,7 +176,7 @@ class Run:
         self.model.set_attn_implementation("eager")  # for some hundred tokens faster than fused attention on a CPU
         tower = load(folder / "settled.pt", device)
         if tower is None:
-            raise FileNotFoundError(f"no settled.pt in {folder}; run tower.py with the same --folder first")
+            raise FileNotFoundError(f"no settled.pt in {folder}; run settle.py with the same --folder first")
         seen = {name.removeprefix("tower."): w for name, w in tower["model"].items() if name.startswith("tower.")}
         self.model.model.vision_tower.load_state_dict(seen)
         self.model.model.vision_tower.requires_grad_(False)
