@@ -196,3 +196,38 @@ def test_answers_are_equal_token_for_token(family: str, tmp_path: Path) -> None:
 
     with serving(mine.folder, tmp_path, "--enable-prompt-embeds", *FLAGS[family]) as servers:
         mine.play([server.url for server in servers], act)
+
+
+def test_a_replica_is_killed_and_nobody_notices(tmp_path: Path) -> None:
+    mine = both("internvl3", tmp_path)
+
+    async def act(local: LocalEngine, engine: VllmEngine, replicas: Replicas) -> None:
+        turns = in_turns(conversations()["a picture"])
+        wanted = Wanted(max_tokens=48)
+        expected = await engine.reply("anna", mine.personal, turns, wanted, lambda piece: None)
+
+        async def ask(number: int) -> str:
+            answer = await engine.reply(f"owner {number}", mine.personal, turns, wanted, lambda piece: None)
+            return answer.text
+
+        asking = [asyncio.create_task(ask(number)) for number in range(12)]
+        await asyncio.sleep(0.4)
+        await asyncio.to_thread(servers[0].kill)
+        assert set(await asyncio.gather(*asking)) == {expected.text}
+        assert await engine.trouble() == ""
+        assert replicas.all[0].trouble
+        assert not replicas.all[1].trouble
+
+    with serving(mine.folder, tmp_path, "--enable-prompt-embeds", count=2) as servers:
+        mine.play([server.url for server in servers], act)
+
+
+def test_misconfigured_servers_say_what_to_do(tmp_path: Path) -> None:
+    mine = both("internvl3", tmp_path)
+
+    async def trouble(local: LocalEngine, engine: VllmEngine, replicas: Replicas) -> str:
+        return await engine.trouble()
+
+    with serving(mine.folder, tmp_path) as servers:
+        assert "--enable-prompt-embeds" in mine.play([servers[0].url], trouble)
+    assert "ConnectError" in mine.play(["http://127.0.0.1:9"], trouble)
