@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from ego import calibration
+from ego import calibration, own_layers
 from ego.backbones import load_backbone
 from ego.backbones.base import Backbone
 from ego.calibration import (
@@ -32,7 +32,7 @@ FINGERPRINT = Fingerprint(
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep calibrations of the tests away from the user's."""
-    monkeypatch.setattr(calibration, "user_data_path", lambda _: tmp_path / "data")
+    monkeypatch.setattr(own_layers, "user_data_path", lambda _: tmp_path / "data")
     monkeypatch.setattr(calibration, "SHIPPED", tmp_path / "layers.json")
     saved_layers.cache_clear()
     return tmp_path

@@ -10,11 +10,13 @@ from PIL import Image
 
 from ego.backbones import load_backbone
 from ego.backbones.base import Backbone
+from ego.backbones.huggingface import HuggingFaceBackbone
 from ego.concept import Region
 from ego.config import EgoConfig
 from ego.describe import describe
 from ego.errors import InputError, SelectionError
 from ego.introduction import Reference, introduce_view
+from ego.prompt import DESCRIBE, introduction_prompt
 from tests.backbones import tiny
 from tests.backbones.tiny import picture
 
@@ -63,7 +65,13 @@ def test_without_keywords_the_model_describes_the_image(tmp_path: Path) -> None:
     assert record.size_rule
 
 
-def test_a_model_that_says_nothing_is_an_error_with_advice(tiny_backbone: Backbone) -> None:
+def test_a_model_that_says_nothing_is_an_error_with_advice(
+    tiny_backbone: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompt = introduction_prompt(tiny_backbone.encode_image(REFERENCE.image), DESCRIBE)
+    first = int(tiny_backbone.next_token_logits([prompt])[0].argmax())
+    assert isinstance(tiny_backbone, HuggingFaceBackbone)
+    monkeypatch.setattr(tiny_backbone.model.generation_config, "eos_token_id", [first])
     with pytest.raises(SelectionError, match="give keywords or a region"):
         introduce_view(tiny_backbone, replace(REFERENCE, keywords=""), EgoConfig(), LAYERS)
 

@@ -89,10 +89,10 @@ def test_rows_of_a_memory_inside_a_long_prompt_equal_eager_attention(
     backbone: HuggingFaceBackbone, family: str
 ) -> None:
     prompt = query(backbone, QUESTIONS[0])
-    record = Record(backbone.card.attention_layers, part=3)
-    prefix = backbone.prefill(prompt, 5)
+    record = Record(backbone.card.attention_layers, part=5)
+    prefix = backbone.prefill(prompt, 7)
     said = backbone.generate(prompt, max_new_tokens=1, prefix=prefix, record=record, forced_text=FORCED)
-    expected = eager_rows(backbone, family, prompt, said.token_ids, part=3)
+    expected = eager_rows(backbone, family, prompt, said.token_ids, part=5)
     torch.testing.assert_close(said.attention, expected, atol=exact(family), rtol=0)
 
 
@@ -172,8 +172,8 @@ def test_equal_features_in_other_tensors_are_the_same_prefix(internvl: HuggingFa
 
 def test_prefill_counts_parts(internvl: HuggingFaceBackbone) -> None:
     prompt = query(internvl, QUESTIONS[0])
-    for parts in (0, 8):
-        with pytest.raises(BackboneError, match="of a prompt of 7"):
+    for parts in (0, 10):
+        with pytest.raises(BackboneError, match="of a prompt of 9"):
             internvl.prefill(prompt, parts)
     with pytest.raises(BackboneError, match="prefix covers"):
         internvl.prefill(prompt, 2, prefix=internvl.prefill(prompt, 5))
@@ -182,7 +182,7 @@ def test_prefill_counts_parts(internvl: HuggingFaceBackbone) -> None:
 def test_everything_is_left_as_found(backbone: HuggingFaceBackbone) -> None:
     before = _state(backbone)
     prompt = query(backbone, QUESTIONS[0])
-    record = Record(backbone.card.attention_layers, part=1)
+    record = Record(backbone.card.attention_layers, part=2)
     backbone.generate(prompt, max_new_tokens=3, record=record)
     backbone.generate(prompt, max_new_tokens=3, record=record, forced_text=FORCED)
     backbone.next_token_logits([prompt, prompt], prefix=backbone.prefill(prompt, 3))

@@ -162,8 +162,8 @@ def test_answer_loss_is_the_models_own_and_its_gradient_is_right(backbone: Backb
 
 
 def test_gradients_need_a_model_in_this_process(backbone: Backbone) -> None:
-    members = ("card", "fingerprint", "encode_image", "prefill", "generate", "next_token_logits", "word_ids")
-    server = SimpleNamespace(**{name: getattr(backbone, name) for name in (*members, "count_tokens")})
+    members = ("card", "fingerprint", "encode_image", "prefill", "generate", "next_token_logits", "attend")
+    server = SimpleNamespace(**{name: getattr(backbone, name) for name in (*members, "word_ids", "count_tokens")})
     with pytest.raises(BackboneError, match="is not in this process"):
         answer_loss(server, Prompt(()), "Yes")
     with pytest.raises(BackboneError, match="answer to learn is empty"):

@@ -9,7 +9,7 @@ STRIDE = 32  # pixels per visual token
 
 @dataclass(frozen=True)
 class Shape:
-    """The size of the model. Sides in pixels; the concepts a prompt may hold are measured on validation pictures."""
+    """The size of the model. Sides in pixels; the concepts a prompt may hold are chosen, not measured."""
 
     image_side: int
     text_width: int

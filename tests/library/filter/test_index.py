@@ -52,7 +52,7 @@ def test_any_sequence_of_changes_answers_as_scoring_everything(
             library.remove(key)
         elif what == "change" and key in library.concepts:  # changed rows come under another key
             library.remove(key)
-            library.add(100 + number, seed=number)
+            library.add(100 + number, seed=1000 + number)
         elif what == "reopen":
             index = FilterIndex(folder, library, **choice)
         assert keys_of(index, picture(number)) == exact(index, library, picture(number), 5)
