@@ -185,9 +185,9 @@ def hdr_video(path: Path, level: float, transfer: int) -> Path:
 
 @pytest.mark.parametrize(("transfer", "white"), [(16, 0.5807), (18, 0.75)])
 def test_hdr_white_is_white(tmp_path: Path, transfer: int, white: float) -> None:
-    picture = read_frames(hdr_video(tmp_path / "a.mp4", white, transfer), 1)[0].picture
+    picture = read_frames(hdr_video(tmp_path / "a.mkv", white, transfer), 1)[0].picture
     assert all(235 <= channel <= 255 for channel in picture.getpixel((30, 30)))
-    dark = read_frames(hdr_video(tmp_path / "b.mp4", 0.0, transfer), 1)[0].picture
+    dark = read_frames(hdr_video(tmp_path / "b.mkv", 0.0, transfer), 1)[0].picture
     assert max(dark.getpixel((30, 30))) <= 2
     assert REFERENCE_WHITE == 203
 
