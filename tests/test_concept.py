@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ego.concept import LONGEST_NAME, Concept, Region, clean_name, name_key
+from ego.concept import LONGEST_NAME, Concept, Region, clean_name, name_key, possible_key
 from ego.errors import ConceptNameError, InputError
 
 
@@ -120,3 +120,9 @@ def test_text_that_cannot_be_stored_is_refused(what: str) -> None:
         Concept("Bo", ["bo.jpg"], **{what: "a\udcffb"})
     with pytest.raises(InputError, match="at most 10000"):
         Concept("Bo", ["bo.jpg"], **{what: "a" * 10_001})
+
+
+def test_a_text_may_be_a_name_or_not() -> None:
+    assert possible_key("BO") == name_key("bo")
+    assert possible_key("") == ""
+    assert possible_key("a" * 10_000) == ""

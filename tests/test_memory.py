@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ego.errors import ForeignMemoryError
+from ego.errors import ForeignMemoryError, InputError
 from tests.examples_of_memories import FINGERPRINT, RECORD, memory_of
 
 
@@ -44,3 +44,11 @@ def test_rows_move_and_bookkeeping_stays() -> None:
     moved = memory_of("cup").on(torch.float16)
     assert moved.tokens.rows.dtype == torch.float16
     assert moved.tokens.view.dtype == torch.int64
+
+
+@pytest.mark.parametrize(
+    ("view", "message"), [(1, "view 1 is none of them"), (-1, "none of them"), (0, "all that is known")]
+)
+def test_a_view_that_cannot_go_is_refused(view: int, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        memory_of("cup").without_view(view)

@@ -167,7 +167,9 @@ def test_reference_white_is_nearly_white_and_dark_stays() -> None:
 def hdr_video(path: Path, level: float, transfer: int) -> Path:
     """One grey picture whose signal (full scale 1) is `level`, HEVC of 10 bits in BT.2020."""
     name = {16: "smpte2084", 18: "arib-std-b67"}[transfer]
-    options = {"x265-params": f"log-level=none:colorprim=9:transfer={name}:colormatrix=9:range=limited"}
+    # One picture only: with frames in another order than shown, its time of decoding would never be set.
+    order = "log-level=none:bframes=0:keyint=1"
+    options = {"x265-params": f"{order}:colorprim=9:transfer={name}:colormatrix=9:range=limited"}
     with av.open(str(path), "w") as file:
         stream = file.add_stream("libx265", rate=10, options=options)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p10le"
