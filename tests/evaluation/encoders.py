@@ -24,6 +24,17 @@ def save_encoders(folder: Path) -> PeerSettings:
     )
 
 
+def save_convolutional(folder: Path) -> PeerSettings:
+    """Save an encoder of images alone that gives a feature map, for both roles; nothing detects or segments."""
+    torch.manual_seed(0)
+    config = transformers.ResNetConfig(embedding_size=16, hidden_sizes=[16, 32], depths=[1, 1], layer_type="basic")
+    transformers.ResNetModel(config).save_pretrained(folder)
+    size = {"size": {"height": 64, "width": 64}, "do_center_crop": False}
+    transformers.CLIPImageProcessorPil(**size).save_pretrained(folder)
+    source = str(folder)
+    return PeerSettings(clip=source, dino=source, dino_side=64, detector="", segmenter="", note=NOTE)
+
+
 def _words() -> dict[str, int]:
     words = tokenizer("idefics3")
     return {"vocab_size": len(words), "bos_token_id": 0, "eos_token_id": 2, "pad_token_id": 3}

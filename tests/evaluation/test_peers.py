@@ -29,7 +29,7 @@ from ego.media import LoadedImage
 from ego.prompt import Picture, Prompt, SoftTokens, Text, Turn
 from ego.visual_tokens import VisualTokens
 from tests.backbones.tiny import picture
-from tests.evaluation.encoders import NOTE, save_encoders
+from tests.evaluation.encoders import NOTE, save_convolutional, save_encoders
 
 CONFIG = EgoConfig(description_tokens=6, answer_tokens=6, caption_tokens=6, area_tokens=2)
 
@@ -122,6 +122,24 @@ def test_r2p_looks_for_the_best_fingerprint(backbone: Backbone, settings: PeerSe
     assert all(reply.context_tokens == replies[0].context_tokens for reply in replies)  # decided once
     from_memory = method.ask([], "Which is a dog?", known, max_new_tokens=3)
     assert from_memory.context_tokens > 0
+
+
+def test_peers_take_an_encoder_of_images_alone(backbone: Backbone, tmp_path: Path) -> None:
+    encoders = Encoders(save_convolutional(tmp_path))
+    strict = Encoders(encoders.settings.model_copy(update={"match_threshold": 1.01}))
+    for method, no in ((PeKit(backbone, encoders), PeKit(backbone, strict)), (R2p(backbone, encoders), None)):
+        method.require()
+        assert method.needs == encoders.settings.of(*(("dino",) if no else ("clip",)))
+        known = [method.introduce(subject, [photo(seed)]) for seed, subject in enumerate(SUBJECTS)]
+        if no:
+            assert [method.recognize([photo(1)], one, known).text for one in known] == ["No", "Yes", "No"]
+            assert no.recognize([photo(1)], known[1], known).text == "No"
+        else:
+            ranked = [float(one.image @ encoders.embed_image(photo(1).picture)) for one in known]
+            assert ranked.index(max(ranked)) == 1
+            assert not encoders.embed_text("a dog").any()
+    box = Box((4, 2, 10, 30), 1.0)
+    assert encoders.segment(photo(0).picture, box).sum() == 6 * 28
 
 
 def test_attributes_are_read_from_any_list() -> None:

@@ -36,11 +36,13 @@ class PeerSettings(BaseModel):
     """Checkpoints (Hub names or folders) of the peers' encoders; by default the papers', RAP's detector excepted.
 
     Attributes:
-        clip: Image and text embeddings (RAP: CLIP ViT-L/14-336).
-        dino: Patch features (PeKit: DINOv2 large).
-        detector: Open-vocabulary detector: OWLv2 or Grounding DINO.
+        clip: Image and text embeddings (RAP: CLIP ViT-L/14-336); of an encoder of images alone, images only.
+        dino: Patch features (PeKit: DINOv2 large); any encoder of images with patches or a feature map.
+        dino_side: Pixels a side of the images that `dino` sees.
+        match_threshold: Least cosine of a match (PeKit: 0.75, for DINOv2).
+        detector: Open-vocabulary detector: OWLv2 or Grounding DINO; none ("") takes the whole image for the object.
         detector_threshold: Least score of a detected box (RAP: 0.1).
-        segmenter: SAM.
+        segmenter: SAM; none ("") takes the whole box for the object.
         device: Where they run.
         note: Said in the report, for example that weights are random.
     """
@@ -49,11 +51,17 @@ class PeerSettings(BaseModel):
 
     clip: str = "openai/clip-vit-large-patch14-336"
     dino: str = "facebook/dinov2-large"
+    dino_side: int = 448
+    match_threshold: float = 0.75
     detector: str = "google/owlv2-base-patch16-ensemble"
     detector_threshold: float = 0.1
     segmenter: str = "facebook/sam-vit-base"
     device: str = "cpu"
     note: str = ""
+
+    def of(self, *names: str) -> tuple[str, ...]:
+        """Name the checkpoints behind some encoders, those that are there, and the note."""
+        return tuple(source for name in (*names, "note") if (source := getattr(self, name)))
 
 
 def read_settings(path: Path | None) -> PeerSettings:
@@ -102,33 +110,37 @@ class Encoders:
             BackboneError: If one is not here.
         """
         for name in names:
-            getattr(self, f"_{name}")
+            if getattr(self.settings, name):
+                getattr(self, f"_{name}")
 
     @torch.no_grad()
     def embed_image(self, picture: Image.Image) -> Vector:
         """Embed an image, length 1."""
-        model, processor, _ = self._clip
+        model, processor, tokenizer = self._clip
         pixels = processor(images=picture, return_tensors="pt").to(self.settings.device)
+        if tokenizer is None:
+            return normalize(_patches(model(**pixels).last_hidden_state, 0).mean(0), dim=-1)
         return normalize(_vector(model.get_image_features(**pixels)), dim=-1)
 
     @torch.no_grad()
     def embed_text(self, text: str) -> Vector:
-        """Embed a text, length 1."""
+        """Embed a text, length 1; nothing, which is unlike everything, where the encoder knows images alone."""
         model, _, tokenizer = self._clip
+        if tokenizer is None:
+            return torch.zeros_like(self.embed_image(Image.new("RGB", (64, 64))))
         longest = model.config.text_config.max_position_embeddings
         tokens = tokenizer([text], truncation=True, max_length=longest, return_tensors="pt")
         return normalize(_vector(model.get_text_features(**tokens.to(self.settings.device))), dim=-1)
 
     @torch.no_grad()
     def embed_region(self, picture: Image.Image, mask: Bool[np.ndarray, "height width"] | None = None) -> Vector:
-        """Average the DINOv2 patch features of an image, or of the part of it under a mask; length 1."""
-        model, processor = self._dino
-        pixels = processor(
-            images=picture, do_center_crop=False, size={"height": _SIDE, "width": _SIDE}, return_tensors="pt"
-        )
-        states = model(**pixels.to(self.settings.device)).last_hidden_state[0]
-        rows = _SIDE // model.config.patch_size
-        patches = states[-rows * rows :]
+        """Average the patch features of an image, or of the part of it under a mask; length 1."""
+        (model, processor), side = self._dino, self.settings.dino_side
+        size = {"height": side, "width": side}
+        pixels = processor(images=picture, do_center_crop=False, size=size, return_tensors="pt")
+        states = model(**pixels.to(self.settings.device)).last_hidden_state
+        rows = states.shape[-1] if states.ndim == FEATURE_MAP else side // model.config.patch_size
+        patches = _patches(states, rows)
         if mask is not None:
             patches = patches[_inside(mask, rows).to(patches.device)]
         return normalize(patches.mean(0), dim=-1)
@@ -136,6 +148,8 @@ class Encoders:
     @torch.no_grad()
     def detect(self, picture: Image.Image, categories: Sequence[str]) -> list[Box]:
         """Find objects of some categories, best first."""
+        if not self.settings.detector:
+            return [Box((0, 0, *picture.size), 1.0)]
         model, processor = self._detector
         labels = [f"a {category}" for category in categories]
         inputs = processor(images=picture, text=[labels], return_tensors="pt").to(self.settings.device)
@@ -150,6 +164,11 @@ class Encoders:
     @torch.no_grad()
     def segment(self, picture: Image.Image, box: Box) -> Bool[np.ndarray, "height width"]:
         """Outline the object in a box."""
+        if not self.settings.segmenter:
+            left, top, right, bottom = (round(edge) for edge in box.edges)
+            mask = np.zeros(picture.size[::-1], dtype=bool)
+            mask[max(0, top) : bottom, max(0, left) : right] = True
+            return mask
         model, processor = self._segmenter
         inputs = processor(images=picture, input_boxes=[[list(box.edges)]], return_tensors="pt")
         output = model(**inputs.to(self.settings.device), multimask_output=False)
@@ -161,7 +180,9 @@ class Encoders:
     @cached_property
     def _clip(self) -> tuple[Any, Any, Any]:
         source = self.settings.clip
-        return self._load(AutoModel, source), _image_processor(source), _there(AutoTokenizer, source)
+        model = self._load(AutoModel, source)
+        words = _there(AutoTokenizer, source) if hasattr(model, "get_text_features") else None
+        return model, _image_processor(source), words
 
     @cached_property
     def _dino(self) -> tuple[Any, Any]:
@@ -187,7 +208,7 @@ def encoders_for(settings: PeerSettings) -> Encoders:
     return Encoders(settings)
 
 
-_SIDE = 448  # pixels a side for DINOv2: 32 x 32 patches
+FEATURE_MAP = 4  # dimensions of what convolutional networks give: image, channel, row, column
 
 
 def _image_processor(source: str) -> Any:
@@ -207,6 +228,11 @@ def _vector(output: Any) -> Vector:
     """Take the embedding of the only image or text, whatever this version of transformers wraps it in."""
     tensor: Tensor = output if isinstance(output, Tensor) else output.pooler_output
     return tensor[0].float()
+
+
+def _patches(states: Tensor, rows: int) -> Float[Tensor, "patch dim"]:
+    """Take the patches of the only image: all of a feature map, of a sequence the last `rows` x `rows` (0: all)."""
+    return states[0].flatten(1).T if states.ndim == FEATURE_MAP else states[0, -rows * rows :]
 
 
 def _inside(mask: Bool[np.ndarray, "height width"], rows: int) -> Bool[Tensor, " patch"]:

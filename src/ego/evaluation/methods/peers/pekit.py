@@ -23,7 +23,6 @@ from ego.evaluation.methods.respondent import PICTURES_KEPT, Recent, Reply
 from ego.media import LoadedImage
 from ego.prompt import CAPTION, CAPTION_WITH_NAMES, Part, Picture, Text
 
-THRESHOLD = 0.75
 PROPOSALS = 20  # best boxes of a picture that are looked at
 COLOURS = ("red", "lime", "blue", "yellow", "magenta", "cyan", "orange", "white")
 LINE = 0.008  # width of a drawn line, share of the longer side
@@ -61,9 +60,7 @@ class PeKit(Method[Features]):
     @property
     def needs(self) -> tuple[str, ...]:
         """DINOv2, a detector and a segmenter."""
-        settings = self._encoders.settings
-        models = (settings.dino, settings.detector, settings.segmenter)
-        return (*models, *([settings.note] if settings.note else []))
+        return self._encoders.settings.of("dino", "detector", "segmenter")
 
     def introduce(self, subject: Subject, references: Sequence[LoadedImage]) -> Features:
         """Take the features of the segmented object in every reference."""
@@ -104,12 +101,13 @@ class PeKit(Method[Features]):
         """Give each concept its most similar box, if it is similar enough and no other concept is more so."""
         categories = list(dict.fromkeys(profile.category for profile in known))
         best: dict[str, Match] = {}
+        least = self._encoders.settings.match_threshold
         for box in self._encoders.detect(picture.picture, categories)[:PROPOSALS]:
             features = self._encoders.embed_region(box.crop(picture.picture))
             similar = [float((profile.rows @ features).max()) for profile in known]
             place = max(range(len(known)), key=similar.__getitem__)
             match = Match(box, known[place].name, similar[place])
-            if match.similarity > max(THRESHOLD, best[match.name].similarity if match.name in best else -1):
+            if match.similarity > max(least, best[match.name].similarity if match.name in best else -1):
                 best[match.name] = match
         return list(best.values())
 

@@ -67,8 +67,7 @@ class R2p(Method[Fingerprint]):
     @property
     def needs(self) -> tuple[str, ...]:
         """CLIP."""
-        settings = self._encoders.settings
-        return (settings.clip, *([settings.note] if settings.note else []))
+        return self._encoders.settings.of("clip")
 
     def introduce(self, subject: Subject, references: Sequence[LoadedImage]) -> Fingerprint:
         """Let the model write the fingerprint of the first reference."""

@@ -58,8 +58,7 @@ class Rap(Method[Entry]):
     @property
     def needs(self) -> tuple[str, ...]:
         """CLIP and a detector."""
-        settings = self._encoders.settings
-        return (settings.clip, settings.detector, *([settings.note] if settings.note else []))
+        return self._encoders.settings.of("clip", "detector")
 
     def introduce(self, subject: Subject, references: Sequence[LoadedImage]) -> Entry:
         """Embed the first reference and describe it, unless the data set does."""
