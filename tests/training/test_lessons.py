@@ -9,7 +9,7 @@ bank_module = pytest.importorskip("bank")
 import beginnings  # noqa: E402
 from architecture import TOWER_WIDTH, build_model  # noqa: E402
 from collate import collate  # noqa: E402
-from gaze import surprises  # noqa: E402
+from gaze import WATCHED, surprises  # noqa: E402
 from language import owner_scores, rows_of, think, used  # noqa: E402
 from lessons import OPENING_TO_NAME, ROW_TO_OPENING, Lesson, Words  # noqa: E402
 from presets import Shape  # noqa: E402
@@ -35,7 +35,7 @@ def tokenizer():
 def model(tokenizer):
     torch.manual_seed(0)
     model = build_model(SHAPE, tokenizer).eval()
-    model.set_attn_implementation("eager")
+    model.model.language_model.set_attn_implementation(WATCHED)
     beginnings.begin(model, tokenizer, SHAPE.rope_theta)
     return model
 
@@ -194,10 +194,10 @@ def test_before_any_training_rows_know_their_names_and_pictures_find_their_memor
     rows[..., beginnings.ROW] = beginnings.ROW_MARK
     batch = collate([lesson])
     with torch.no_grad():
-        thoughts = think(model, batch, rows[batch.rows[:, 2], batch.rows[:, 3]], attentions=True)
+        thoughts = think(model, batch, rows[batch.rows[:, 2], batch.rows[:, 3]])
         assert owner_scores(model, thoughts, batch).argmax(1).tolist() == shown
         for hop in (OPENING_TO_NAME, ROW_TO_OPENING):
-            assert (-surprises(thoughts.attentions, batch)[hop]).exp().mean() > 0.8
+            assert (-surprises(thoughts.looks, batch)[hop]).exp().mean() > 0.8
 
 
 def test_a_batch_counts_only_the_pictures_it_uses(bank, tokenizer):

@@ -62,7 +62,7 @@ def _measure(
 
     pictures, batch = used(collate(lessons))
     batch, features = batch.to(run.device), bank.features[pictures].to(run.device)
-    thoughts = think(run.model, batch, rows_of(run.model, batch, features), attentions=True)
+    thoughts = think(run.model, batch, rows_of(run.model, batch, features))
     answers = run.model.lm_head(thoughts.states[-1][batch.targets[:, 0], batch.targets[:, 1]]).float()
     hits = (answers.argmax(-1) == batch.targets[:, 2]).tolist()
     if len(batch.owners):
@@ -71,7 +71,7 @@ def _measure(
         right[f"owner_{size}"] += (owners == batch.owners[:, 2])[somebody].float().tolist()
         right[f"nobody_{size}"] += (owners == 0)[~somebody].float().tolist()
     right["fact"] += (fact_scores(run.model, thoughts, batch).argmax(1) == batch.facts[:, 2]).float().tolist()
-    for hop, surprise in zip(_HOPS, surprises(thoughts.attentions, batch), strict=True):
+    for hop, surprise in zip(_HOPS, surprises(thoughts.looks, batch), strict=True):
         right[hop] += (-surprise).exp().tolist()
     yes, no = (run.words.encode(word)[0] for word in ("Yes", "No"))
     nouns = {run.words.encode(f" {word}")[0] for word in NOUNS}

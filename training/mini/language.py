@@ -17,7 +17,7 @@ from beginnings import begin, imitate
 from checks import check
 from collate import Batch, collate
 from crew import ALONE, Crew, join_crew
-from gaze import gaze_loss
+from gaze import WATCHED, Looked, gaze_loss, looked
 from lessons import Words
 from machine import LOGGER, Progress, half_precision, load, note, optimizer, prepare, save, set_rate
 from presets import Preset, read_preset
@@ -69,10 +69,10 @@ def encode(model: FastVlmForConditionalGeneration, pixels: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Thoughts:
-    """What the language part computed: the input of every layer and its last output, every attention."""
+    """What the language part computed: the input of every layer and its last output, and what attention compared."""
 
     states: tuple[Tensor, ...]
-    attentions: tuple[Tensor, ...]
+    looks: Looked
 
 
 def rows_of(model: FastVlmForConditionalGeneration, batch: Batch, features: Tensor) -> Tensor:
@@ -80,7 +80,7 @@ def rows_of(model: FastVlmForConditionalGeneration, batch: Batch, features: Tens
     return model.model.multi_modal_projector(features[batch.rows[:, 2], batch.rows[:, 3]].float())
 
 
-def think(model: FastVlmForConditionalGeneration, batch: Batch, rows: Tensor, *, attentions: bool = False) -> Thoughts:
+def think(model: FastVlmForConditionalGeneration, batch: Batch, rows: Tensor) -> Thoughts:
     """Run the language part over words and visual rows."""
     embedded = model.get_input_embeddings()(batch.ids).to(rows.dtype).index_put(tuple(batch.rows[:, :2].T), rows)
     out = model.model.language_model(
@@ -89,16 +89,16 @@ def think(model: FastVlmForConditionalGeneration, batch: Batch, rows: Tensor, *,
         position_ids=batch.positions,
         use_cache=False,
         output_hidden_states=True,
-        output_attentions=attentions,
     )
-    return Thoughts((*out.hidden_states[:-1], out.last_hidden_state), out.attentions if attentions else ())
+    looks = looked(model.model.language_model.layers)
+    return Thoughts((*out.hidden_states[:-1], out.last_hidden_state), looks)
 
 
 def losses(
     model: FastVlmForConditionalGeneration, batch: Batch, features: Tensor, *, guided: bool = True
 ) -> dict[str, Tensor]:
     """Compute the loss of the answers, and of what shall be known before: owners of visual tokens, facts at names."""
-    thoughts = think(model, batch, rows_of(model, batch, features), attentions=guided)
+    thoughts = think(model, batch, rows_of(model, batch, features))
     last = thoughts.states[-1]
     answer = functional.cross_entropy(
         model.lm_head(last[batch.targets[:, 0], batch.targets[:, 1]]).float(), batch.targets[:, 2], reduction="none"
@@ -108,7 +108,7 @@ def losses(
         "owner": _choice(owner_scores(model, thoughts, batch), batch.owners, nobody=NOBODY_WEIGHT),
         "fact": FACT_WEIGHT * _choice(fact_scores(model, thoughts, batch), batch.facts),
     }
-    return found | {"gaze": gaze_loss(thoughts.attentions, batch)} if guided else found
+    return found | {"gaze": gaze_loss(thoughts.looks, batch)} if guided else found
 
 
 def owner_scores(model: FastVlmForConditionalGeneration, thoughts: Thoughts, batch: Batch) -> Tensor:
@@ -126,7 +126,7 @@ def fact_scores(model: FastVlmForConditionalGeneration, thoughts: Thoughts, batc
     """Score what can be known at a name or the end of a picture, one layer before the answers look there."""
     sequence, place, _ = batch.facts.unbind(1)
     states = model.model.language_model.norm(thoughts.states[FACT_LAYER])[sequence, place].float()
-    scores = torch.einsum("nd,ncd->nc", states, model.lm_head.weight[batch.fact_words.clamp(min=0)].float())
+    scores = model.lm_head(states.to(model.lm_head.weight.dtype)).float().gather(1, batch.fact_words.clamp(min=0))
     return scores.masked_fill(batch.fact_words < 0, float("-inf"))
 
 
@@ -173,7 +173,7 @@ class Run:
         self.tokenizer = run_tokenizer(folder, preset.shape.vocabulary, preset.seed)
         self.words = Words(self.tokenizer)
         self.model = build_model(preset.shape, self.tokenizer).to(device)
-        self.model.set_attn_implementation("eager")  # for some hundred tokens faster than fused attention on a CPU
+        self.model.model.language_model.set_attn_implementation(WATCHED)
         tower = load(folder / "settled.pt", device)
         if tower is None:
             raise FileNotFoundError(f"no settled.pt in {folder}; run settle.py with the same --folder first")

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from colours import COLOURS
+from nouns import NOUNS
 from transformers import PreTrainedTokenizerFast
 from vocabulary import IMAGE, IMAGE_END, IMAGE_START, NOTHING, TURN_END, TURN_START
 from wording import Exchange
 
 # What shall be known at a name, or at the end of a picture, before anything is answered.
-PRESENCE, COLOUR, SIDE, AREA = range(4)
+PRESENCE, COLOUR, SIDE, AREA, NOUN = range(5)
 # The hops from a reference to an answer (`gaze.py`).
 OPENING_TO_NAME, ROW_TO_OPENING, PICTURE_TO_MEMORY, QUESTION_TO_PICTURE, ANSWER_TO_QUESTION, CAPTION_TO_PICTURE = range(
     6
@@ -36,8 +37,9 @@ class Words:
         self.image, self.start, self.end, self.turn_end, self.nothing, self.padding = (
             ids(t) for t in (IMAGE, IMAGE_START, IMAGE_END, TURN_END, NOTHING, "<pad>")
         )
-        colours, sides = ([self.encode(f" {word}")[0] for word in words] for words in (COLOURS, SIDES))
-        self.facts = ([self.encode(word)[0] for word in ("Yes", "No")], colours, sides, list(map(ids, map(str, AREAS))))
+        colours, sides, nouns = ([self.encode(f" {word}")[0] for word in words] for words in (COLOURS, SIDES, NOUNS))
+        answers, areas = [self.encode(word)[0] for word in ("Yes", "No")], list(map(ids, map(str, AREAS)))
+        self.facts = (answers, colours, sides, areas, nouns)
         self.opening = self.encode(f"{TURN_START}user\n")
         self.handover = self.encode(f"{TURN_END}\n{TURN_START}assistant\n")
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from bank import Bank, Shown
 from colours import COLOURS
-from lessons import AREA, AREAS, COLOUR, NOBODY, PICTURE_TO_MEMORY, PRESENCE, SIDE, SIDES, Lesson, Words
+from lessons import AREA, AREAS, COLOUR, NOBODY, NOUN, PICTURE_TO_MEMORY, PRESENCE, SIDE, SIDES, Lesson, Words
 from names import random_names
+from nouns import NOUNS
 from wording import Exchange, Item, about_concept, about_presence, about_reference, area_answer, caption, yes_or_no
 
 from ego.prompt import CAPTION, CAPTION_WITH_NAMES, GUARD, THE_PICTURE
@@ -26,6 +27,7 @@ ALIKE_NAMES = 0.15  # share of lessons whose names may begin alike
 ASKED = 6  # most yes-or-no questions of a lesson
 FULL, LEAST_LOOKED = 0.5, 0.5  # share of pictures of which every token is shown; of the others at least this part
 CAPTION_WEIGHT = 1.5
+TELLING = 4  # tokens of a single picture of which each alone shall say what its subject is
 FROM_MEMORY = 0.05  # share of lessons without a picture
 
 
@@ -60,9 +62,13 @@ class Teacher:
         member = int(rng.choice(self.known))
         view, look = self._reference(rng, member), self.bank.looks[member]
         main = view.sightings[0]
-        end = lesson.show([(view.index, self._looked(rng))])[-1] + 1
-        share = float(main.cover.mean())
+        looked = self._looked(rng)
+        places = lesson.show([(view.index, looked)])
+        end, share = places[-1] + 1, float(main.cover.mean())
         lesson.facts += [(end, AREA, AREAS.index(int(area_answer(share)))), *self._colour(end, member)]
+        shown = np.array(places)[main.cover[looked] > CLEAR_COVER]
+        telling = rng.permutation(shown)[:TELLING].tolist()
+        lesson.facts += [(place, NOUN, NOUNS.index(look.noun)) for place in (end, *telling)]
         asked = about_reference(rng, look, share)
         rest = [asked[index] for index in 2 + rng.permutation(len(asked) - 2)]
         told = Exchange(CAPTION, caption([Item(look, main.centre)]), CAPTION_WEIGHT)
@@ -103,7 +109,8 @@ class Teacher:
         chosen = []
         for (member, place), name in zip(self._cast(rng, scene, number, hard), names, strict=False):
             rows = self._remember(lesson, rng, member, name, scene.index)
-            lesson.known[self.words.name(name)] = [fact[1:] for fact in self._colour(0, member)]
+            noun = NOUNS.index(self.bank.looks[member].noun)
+            lesson.known[self.words.name(name)] = [(NOUN, noun), *(fact[1:] for fact in self._colour(0, member))]
             chosen.append(Remembered(member, name, place, tuple(rows)))
         return chosen
 
