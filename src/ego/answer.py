@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ego.answer_correction import saved_correction
-from ego.backbones.base import Backbone, Prefix
+from ego.backbones.base import Backbone, Generation, Prefix
 from ego.memory import ConceptMemory
 from ego.prompt import Prompt, query_prompt, recognition_question
 from ego.results import Answer, Recognition, Said
@@ -77,6 +77,11 @@ def answer(
 ) -> Answer:
     """Let the model answer a prompt."""
     said = backbone.generate(prompt, max_new_tokens=max_new_tokens, prefix=prefix, on_text=on_text)
+    return answer_of(said, names, dropped)
+
+
+def answer_of(said: Generation, names: Sequence[str], dropped: Sequence[str]) -> Answer:
+    """Tell which of the concepts in the prompt an answer names."""
     mentioned = tuple(name for name in names if mentions(said.text, name))
     return Answer(said.text, tuple(names), tuple(dropped), mentioned, said.prompt_tokens, said.seconds)
 

@@ -1,6 +1,7 @@
 """The queue in front of the model: bounded, fair, in time, left when the caller leaves, finished at the end."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -110,6 +111,33 @@ def test_work_of_one_kind_is_done_together() -> None:
     assert sorted(batches) == [2, 3]
 
 
+def test_answers_of_several_owners_are_given_together_and_in_turns() -> None:
+    gate, batches = threading.Event(), []
+
+    def work(given: Sequence[int]) -> list[int | Exception]:
+        batches.append(list(given))
+        return [one if one % 5 else ValueError(str(one)) for one in given]
+
+    async def play() -> list[int | BaseException]:
+        model = ModelThread(depth=32)
+        first = asyncio.create_task(model.run("anna", lambda ticket: gate.wait(5)))
+        await asyncio.sleep(0.05)
+        asked = [asyncio.create_task(model.run_together("anna", "answer", n, work)) for n in range(1, 13)]
+        asked += [asyncio.create_task(model.run_together("ben", "answer", n, work)) for n in (20, 21)]
+        await asyncio.sleep(0.05)
+        gate.set()
+        await first
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        model.close()
+        return answers
+
+    answers = asyncio.run(play())
+    assert batches[0] == [1, 20, 2, 21, 3, 4, 5, 6]
+    assert batches[1] == [7, 8, 9, 10, 11, 12]
+    assert [one for one in answers if isinstance(one, int)] == [1, 2, 3, 4, 6, 7, 8, 9, 11, 12, 21]
+    assert [str(one) for one in answers if isinstance(one, ValueError)] == ["5", "10", "20"]
+
+
 def test_stop_texts_never_show_in_part() -> None:
     heard: list[str] = []
     listener = Listener(("END", "\n\n"), heard.append)
@@ -170,7 +198,9 @@ def test_what_was_taken_is_answered_before_the_end(mini: Backbone, tmp_path: Pat
     assert answers == [200]
 
 
-def test_a_caller_who_leaves_costs_no_more_words(tiny_backbone: Backbone, tmp_path: Path) -> None:
+def test_a_caller_who_leaves_costs_no_more_words(
+    tiny_backbone: Backbone, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     body = {"model": "ego", "messages": [{"role": "user", "content": "Talk"}], "max_tokens": 600}
     with running(tiny_backbone, tmp_path, answer_tokens=600) as served, served.client() as client:
         with client.stream("POST", "/v1/chat/completions", json=body | {"stream": True}) as stream:
@@ -180,3 +210,4 @@ def test_a_caller_who_leaves_costs_no_more_words(tiny_backbone: Backbone, tmp_pa
         short = client.post("/v1/chat/completions", json=body | {"max_tokens": 3}).json()
         assert short["usage"]["completion_tokens"] == 3
         assert served.service.metrics.answer_tokens._value.get() == 3  # nobody else has been answered
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]  # leaving is no fault

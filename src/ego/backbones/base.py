@@ -77,6 +77,16 @@ class Record:
 
 
 @dataclass(frozen=True, eq=False)
+class Request:
+    """A prompt that is to be answered beside others; its fields are those of `Backbone.generate`."""
+
+    prompt: Prompt
+    max_new_tokens: int
+    prefix: Prefix | None = None
+    on_text: Callable[[str], None] | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Generation:
     """What a model said.
 
@@ -151,6 +161,15 @@ class Backbone(Protocol):
         Raises:
             ContextBudgetError: If prompt and answer do not fit into the model's context.
             BackboneError: If `prefix` is not the beginning of `prompt`.
+        """
+        ...
+
+    def generate_together(self, requests: Sequence[Request]) -> list[Generation | Exception]:
+        """Answer several prompts greedily, a word of each in one pass where the model allows it.
+
+        Returns:
+            For each request its answer, or what ended it: an error of Ego that `generate` would raise, or whatever its
+            `on_text` raised. Neither touches the other answers.
         """
         ...
 

@@ -1,8 +1,15 @@
 """Generated tokens -> text, while it appears: character spans, and streaming that never shows half a character."""
 
+import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
+
+import torch
+from torch import Tensor
+
+from ego.backbones.attention_probe import Recorder
+from ego.backbones.base import Generation
 
 BROKEN = "\ufffd"
 """What a tokenizer shows for a character whose bytes are not all there yet."""
@@ -36,6 +43,28 @@ class Transcript:
         blanks = len(full) - len(full.lstrip())
         edges = [min(max(edge - blanks, 0), len(text)) for edge in (0, *self._ends)]
         return text, tuple(pairwise(edges))
+
+    def generation(
+        self, first: Tensor, prompt_tokens: int, began: float, recorder: Recorder | None = None
+    ) -> Generation:
+        """Close the answer and tell everything about it.
+
+        Args:
+            first: Scores of its first token.
+            prompt_tokens: Length of the prompt.
+            began: When it was asked for, by `time.perf_counter`.
+            recorder: Holds attention rows, if they were recorded.
+        """
+        text, spans = self.finish()
+        return Generation(
+            text=text,
+            token_ids=torch.tensor(self.ids, dtype=torch.long),
+            spans=spans,
+            first_logits=first.float().cpu(),
+            attention=recorder.attention()[:, :, : len(self.ids)] if recorder and self.ids else None,
+            prompt_tokens=prompt_tokens,
+            seconds=time.perf_counter() - began,
+        )
 
     @property
     def ids(self) -> Sequence[int]:

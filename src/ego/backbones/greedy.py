@@ -35,6 +35,13 @@ class Beginning:
     place: int
 
 
+def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Collect the tokens that end a turn, as the model's generation settings and its tokenizer name them."""
+    named = model.generation_config.eos_token_id
+    ends = named if isinstance(named, list) else [named]
+    return frozenset(token for token in [*ends, tokenizer.eos_token_id] if token is not None)
+
+
 def steps_ahead(device: torch.device) -> int:
     """Say how many steps to send before reading; a CPU has nothing to wait for."""
     return 1 if device.type == "cpu" else STEPS_AHEAD

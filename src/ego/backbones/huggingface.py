@@ -13,16 +13,17 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from ego.backbones.answers_together import Speaker, speak_together
 from ego.backbones.assembly import FeatureForm, MemoryPositions, Tokens, lay_out
 from ego.backbones.attention_probe import ProbeSwitch, Recorder
-from ego.backbones.base import Generation, ModelCard, Prefix, Record
+from ego.backbones.base import Generation, ModelCard, Prefix, Record, Request
 from ego.backbones.capabilities import inspect_model
 from ego.backbones.chat_format import PROBE_IMAGE, ChatFormat, ChatTokens
 from ego.backbones.chat_template import ChatTemplate
 from ego.backbones.decoding import Transcript
 from ego.backbones.families import Family
 from ego.backbones.fingerprint import decoder_digest, fingerprint_of
-from ego.backbones.greedy import Beginning, greedy_tokens, steps_ahead
+from ego.backbones.greedy import Beginning, end_tokens, greedy_tokens, steps_ahead
 from ego.backbones.image_encoding import ImageEncoder
 from ego.backbones.image_preparation import image_settings
 from ego.backbones.picture_writing import PictureWriter
@@ -31,7 +32,7 @@ from ego.backbones.recording import recorder_of
 from ego.backbones.runner import Runner, anchor, encode
 from ego.backbones.scoring import Scorer
 from ego.backbones.spelling import last_spelling
-from ego.errors import BackboneError, ContextBudgetError
+from ego.errors import BackboneError, ContextBudgetError, EgoError
 from ego.prompt import Prompt
 from ego.visual_tokens import VisualTokens
 
@@ -109,7 +110,7 @@ class HuggingFaceBackbone:
     @property
     def end_tokens(self) -> frozenset[int]:
         """Tokens that end a turn."""
-        return _end_tokens(self.model, self._tokenizer)
+        return end_tokens(self.model, self._tokenizer)
 
     @property
     def has_axes(self) -> bool:
@@ -158,16 +159,14 @@ class HuggingFaceBackbone:
                 first = self._say(tokens, past, max_new_tokens, transcript, all_rows=record is not None)
             else:
                 first = self._read(tokens, past, forced, transcript)
-        text, spans = transcript.finish()
-        return Generation(
-            text=text,
-            token_ids=torch.tensor(transcript.ids, dtype=torch.long),
-            spans=spans,
-            first_logits=first.float().cpu(),
-            attention=recorder.attention()[:, :, : len(transcript.ids)] if recorder and transcript.ids else None,
-            prompt_tokens=len(tokens),
-            seconds=time.perf_counter() - began,
-        )
+        return transcript.generation(first, len(tokens), began, recorder)
+
+    def generate_together(self, requests: Sequence[Request]) -> list[Generation | Exception]:
+        """Answer several prompts greedily, a word of each in one pass where the model allows it."""
+        begun = [self._begun(request) for request in requests]
+        speakers = [one for one in begun if isinstance(one, Speaker)]
+        speak_together(self.runner, speakers, self.end_tokens)
+        return [one.result() if isinstance(one, Speaker) else one for one in begun]
 
     def attend(
         self, prompt: Prompt, words: str, *, record: Record, prefix: Prefix | None = None
@@ -262,13 +261,26 @@ class HuggingFaceBackbone:
         The row of a token belongs to the pass that reads it. A token followed by the end of the turn has been read; the
         last one of an answer cut short is read once more if its row is wanted.
         """
-        rest = tokens.between(0 if past is None else len(past.tokens))
-        logits, state = self.runner.run(rest, past)
-        begin = Beginning(logits[-1], state.cache, len(tokens), tokens.next_place)
+        begin = self._begin(tokens, past)
         ends, ahead = self.end_tokens, steps_ahead(self.device)
         for token in greedy_tokens(self.runner, begin, limit=limit, ends=ends, read_last=all_rows, ahead=ahead):
             transcript.add(token)
         return begin.scores
+
+    def _begin(self, tokens: Tokens, past: PrefixState | None) -> Beginning:
+        """Read a prompt up to its answer."""
+        rest = tokens.between(0 if past is None else len(past.tokens))
+        logits, state = self.runner.run(rest, past)
+        return Beginning(logits[-1], state.cache, len(tokens), tokens.next_place)
+
+    def _begun(self, request: Request) -> Speaker | EgoError:
+        try:
+            _, tokens = self.lay_out(request.prompt)
+            self._require_room(len(tokens), request.max_new_tokens)
+            begin = self._begin(tokens, self._past(request.prefix, tokens))
+        except EgoError as error:
+            return error
+        return Speaker(begin, request.max_new_tokens, Transcript(self._tokenizer, request.on_text))
 
     def _read(self, tokens: Tokens, past: PrefixState | None, forced: list[int], transcript: Transcript) -> Tensor:
         """Run given words as the answer, in one pass; returns the logits of the first token."""
@@ -279,10 +291,3 @@ class HuggingFaceBackbone:
         for token in forced:
             transcript.add(token)
         return logits[0]
-
-
-def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
-    """Collect the tokens that end a turn, as the model's generation settings and its tokenizer name them."""
-    named = model.generation_config.eos_token_id
-    ends = named if isinstance(named, list) else [named]
-    return frozenset(token for token in [*ends, tokenizer.eos_token_id] if token is not None)

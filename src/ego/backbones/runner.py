@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ego.backbones.assembly import FeatureForm, Tokens, flat_rows, forward_arguments, joined
@@ -71,6 +71,29 @@ class Runner:
         elif self.can.position_argument:
             arguments["position_ids"] = self._filled(position, (1, 1))
         logits: Tensor = self.forward(arguments, cache, keep=1).logits[0, -1]
+        return logits
+
+    @torch.no_grad()
+    def steps(
+        self, words: Int[Tensor, " row"], cache: Any, *, seen: Tensor, positions: Sequence[int], places: Sequence[int]
+    ) -> Float[Tensor, "row vocab"]:
+        """Run one word token of each row over a cache that is padded on the left and grows in place.
+
+        Args:
+            words: Token ids, on the device.
+            cache: What came before, a row for each word.
+            seen: 1 for each token of cache and step, 0 for padding.
+            positions: Number of tokens before each word, padding not counted.
+            places: Their rotary positions.
+        """
+        arguments: dict[str, Any] = {"input_ids": words[:, None], "attention_mask": seen}
+        order = torch.tensor(positions, device=words.device)[:, None]
+        if self.can.multimodal_positions:
+            axes = torch.tensor(places, device=words.device)[:, None].expand(3, -1, -1)
+            arguments["position_ids"] = torch.cat([order[None], axes])
+        elif self.can.position_argument:
+            arguments["position_ids"] = order
+        logits: Tensor = self.forward(arguments, cache, keep=1).logits[:, -1]
         return logits
 
     def answer_logits(self, tokens: Tokens, *, keep: int) -> Float[Tensor, "token vocab"]:

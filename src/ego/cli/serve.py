@@ -62,6 +62,7 @@ def serve(
         ),
     ] = None,
     queue: Annotated[int, typer.Option(min=1, help="Most requests that wait.", rich_help_panel=_HOW_MUCH)] = 64,
+    batch: Annotated[int, typer.Option(min=1, help="Most requests answered together.", rich_help_panel=_HOW_MUCH)] = 8,
     timeout: Annotated[float, typer.Option(help="Seconds a request may take.", rich_help_panel=_HOW_MUCH)] = 120.0,
     requests_per_minute: Annotated[
         int, typer.Option(min=1, help="Requests of one owner.", rich_help_panel=_HOW_MUCH)
@@ -95,6 +96,7 @@ def serve(
         origins=tuple(allow_origin or ()),
         image_hosts=tuple(image_host or ()),
         queue=queue,
+        batch=batch,
         timeout=timeout,
         requests_per_minute=requests_per_minute,
         answer_tokens=answer_tokens,

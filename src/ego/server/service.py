@@ -17,6 +17,7 @@ from ego.library.contract import Library
 from ego.library.owners import KEPT_OPEN, Owners
 from ego.memory import ConceptMemory
 from ego.personalizer import Ego
+from ego.pointing import Pointing
 from ego.prefix_cache import PrefixCache
 from ego.server.conversation import Message, Reply, Wanted, in_turns, pictures_of, words_of
 from ego.server.engines.base import Engine
@@ -24,6 +25,7 @@ from ego.server.failures import TooLargeError, TooSlowError, UnknownModelError
 from ego.server.metrics import Metrics
 from ego.server.pictures import PictureReader
 from ego.server.settings import ServiceSettings
+from ego.server.speaking import Describing, say
 from ego.server.work import ModelThread, Ticket
 from ego.store import ConceptStore
 
@@ -51,7 +53,7 @@ class Service:
     ) -> None:
         self.settings, self.config = settings, config or EgoConfig()
         self.metrics, self.pictures = Metrics(), PictureReader(settings)
-        self.model = ModelThread(settings.queue)
+        self.model = ModelThread(settings.queue, settings.batch)
         self.model.batches = self.metrics.batch.observe
         self.metrics.waiting.set_function(lambda: len(self.model))
         self.engine = engine(self.model)
@@ -102,7 +104,7 @@ class Service:
     async def caption(self, owner: str, image: QueryImage, names: tuple[str, ...] | None) -> dict[str, Any]:
         """Describe an image or clip in one sentence."""
         personal = self.of(owner)
-        return asdict(await self._do(owner, lambda: personal.caption(image, names)))
+        return asdict(await self._in_time(say(self.model, owner, lambda ticket: Describing.of(personal, image, names))))
 
     async def recognize(
         self, owner: str, image: QueryImage, names: tuple[str, ...] | None, threshold: float | None
@@ -117,6 +119,11 @@ class Service:
         # A clip is read on the way and may fail; it must not take others along.
         kind = ("recognize", owner, names, threshold) if isinstance(image, Image.Image) else object()
         return await self._in_time(self.model.run_together(owner, kind, image, work))
+
+    async def where(self, owner: str, image: QueryImage, names: Sequence[str]) -> dict[str, tuple[Pointing, ...]]:
+        """Say where the model looks for concepts; present or not."""
+        personal = self.of(owner)
+        return await self._do(owner, lambda: personal.where(image, names))
 
     async def introduce(self, owner: str, concept: Concept, *, replace: bool, thumbnail: bool) -> ConceptMemory:
         """Remember a concept; when this returns, it is on disk."""

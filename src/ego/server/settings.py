@@ -22,6 +22,7 @@ class ServiceSettings(BaseModel):
     origins: tuple[str, ...] = Field(default=(), description="Web pages that may call from a browser.")
     image_hosts: tuple[str, ...] = Field(default=(), description="Hosts that images may be fetched from.")
     queue: int = Field(default=64, ge=1, description="Most requests that wait for the model; beyond it 429.")
+    batch: int = Field(default=8, ge=1, description="Most requests that the model answers together.")
     timeout: float = Field(default=120.0, gt=0, description="Seconds a request may take, waiting included.")
     body_megabytes: int = Field(default=32, ge=1, description="Largest request.")
     image_megapixels: int = Field(default=50, ge=1, description="Largest image, once decoded.")

@@ -1,7 +1,7 @@
 """One thread owns the model; everyone else waits in a bounded queue that is fair between owners.
 
-Work that has a kind in common (the same concepts of the same owner are asked about) is taken out of the queue together
-and done in one go.
+Work that has a kind in common (pictures in which the same concepts are looked for; answers, whoever asks) is taken out
+of the queue together and done in one go.
 """
 
 import asyncio
@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 from ego.server.failures import BusyError, ClosingError
 
 T = TypeVar("T")
-LARGEST_BATCH = 8
 _MEMORY = 0.9  # weight of what was before in the running mean of seconds
 
 
@@ -57,10 +56,11 @@ class ModelThread:
 
     Args:
         depth: Most pieces that may wait.
+        batch: Most pieces of one kind that are done together.
     """
 
-    def __init__(self, depth: int) -> None:
-        self._depth = depth
+    def __init__(self, depth: int, batch: int = 8) -> None:
+        self._depth, self._batch = depth, batch
         self._waiting: OrderedDict[str, deque[_Job]] = OrderedDict()
         self._changed = threading.Condition()
         self._closing = False
@@ -80,10 +80,23 @@ class ModelThread:
         return done
 
     async def run_together(
-        self, owner: str, kind: Hashable, payload: Any, work: Callable[[Sequence[Any]], Sequence[T]]
+        self,
+        owner: str,
+        kind: Hashable,
+        payload: Any,
+        work: Callable[[Sequence[Any]], Sequence[T | Exception]],
+        ticket: Ticket | None = None,
     ) -> T:
-        """Do work that may be done together with other work of the same kind; `work` gives one result per payload."""
-        done: T = await self._wait(owner, _Job(kind, payload, work, Ticket(), Future()))
+        """Do work that may be done together with other work of the same kind.
+
+        Args:
+            owner: Who asks; all have turns.
+            kind: What work must have in common.
+            payload: What is to be worked on.
+            work: Gives one result for each payload; an exception among them is raised where its payload came from.
+            ticket: Learns that the caller has left.
+        """
+        done: T = await self._wait(owner, _Job(kind, payload, work, ticket or Ticket(), Future()))
         return done
 
     def close(self) -> None:
@@ -129,7 +142,7 @@ class ModelThread:
                 job.result.set_exception(error)
         else:
             for job, result in zip(jobs, results, strict=True):
-                job.result.set_result(result)
+                (job.result.set_exception if isinstance(result, Exception) else job.result.set_result)(result)
 
     def _next(self) -> list[_Job] | None:
         """Take the next owner's first job, and with it what can be done together; None at the end."""
@@ -138,10 +151,20 @@ class ModelThread:
                 self._changed.wait()
             if not self._waiting:
                 return None
-            owner, jobs = self._waiting.popitem(last=False)
-            first = jobs.popleft()
-            together = [job for job in jobs if job.kind == first.kind][: LARGEST_BATCH - 1]
-            rest = deque(job for job in jobs if job not in together)
-            if rest:
-                self._waiting[owner] = rest  # to the end of the line: every owner has a turn
-            return [first, *together]
+            batch: list[_Job] = []
+            while self._take_turns(batch):
+                pass
+            return batch
+
+    def _take_turns(self, batch: list[_Job]) -> bool:
+        """Let every owner add one job to a batch; says whether anyone did."""
+        before = len(batch)
+        for owner, jobs in list(self._waiting.items()):
+            job = next((job for job in jobs if not batch or job.kind == batch[0].kind), None)
+            if job is not None and len(batch) < self._batch:
+                batch.append(job)
+                jobs.remove(job)
+                self._waiting.move_to_end(owner)  # every owner has a turn
+                if not jobs:
+                    del self._waiting[owner]
+        return len(batch) > before

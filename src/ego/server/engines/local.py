@@ -1,15 +1,18 @@
-"""The engine in this process: the model that the service has loaded answers, greedily, one request after the other."""
+"""The engine in this process: the model that the service has loaded answers, greedily, several requests at once."""
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from ego.answer import mentions
+from ego.backbones.base import Backbone, Generation, Request
 from ego.personalizer import Ego
 from ego.scene import Scene
 from ego.server.conversation import Message, Reply, Wanted, pictures_of, words_of
 from ego.server.engines.base import Offers
 from ego.server.engines.listening import Listener, MetStopError
 from ego.server.engines.prompting import answer_room, conversation_prompt, is_plain
+from ego.server.speaking import say
 from ego.server.work import ModelThread, Ticket
 
 
@@ -34,12 +37,8 @@ class LocalEngine:
         """Answer in the model's thread; sampling is not done, the likeliest answer is given."""
         self.offers.require(wanted, self.name)
         loop = asyncio.get_running_loop()
-
-        def work(ticket: Ticket) -> Reply:
-            listener = Listener(wanted.stop, lambda piece: _tell(loop, emit, piece))
-            return self._answer(personal, turns, wanted, listener, ticket)
-
-        return await self._model.run(owner, work)
+        listener = Listener(wanted.stop, lambda piece: _tell(loop, emit, piece))
+        return await say(self._model, owner, lambda ticket: self._prepare(personal, turns, wanted, listener, ticket))
 
     async def trouble(self) -> str:
         """Say nothing: it lives and dies with this process."""
@@ -48,10 +47,10 @@ class LocalEngine:
     async def close(self) -> None:
         """Let go of nothing; the thread belongs to the service."""
 
-    def _answer(
+    def _prepare(
         self, personal: Ego, turns: Sequence[Message], wanted: Wanted, listener: Listener, ticket: Ticket
-    ) -> Reply:
-        ticket.still_wanted()
+    ) -> "_Answering":
+        """Read memories and pictures, in the model's thread."""
         pictures = pictures_of(turns)
         scene = personal.look(list(pictures) or None, wanted.names, question=words_of(turns[-1]))
         tokens = dict(zip(map(id, pictures), scene.images, strict=True))
@@ -62,13 +61,29 @@ class LocalEngine:
             ticket.still_wanted()
             listener.hear(piece)
 
-        prefix = scene.prefix if is_plain(turns) else None
-        try:
-            said = personal.backbone.generate(prompt, max_new_tokens=room, prefix=prefix, on_text=hear)
-        except MetStopError:
-            return _reply(scene, listener, personal.backbone.count_tokens(prompt), listener.pieces, cut=False)
+        request = Request(prompt, room, scene.prefix if is_plain(turns) else None, hear)
+        return _Answering(personal.backbone, request, scene, listener)
+
+
+@dataclass(frozen=True, eq=False)
+class _Answering:
+    """A conversation that is being answered."""
+
+    backbone: Backbone
+    request: Request
+    scene: Scene
+    listener: Listener
+
+    def finish(self, said: Generation | Exception) -> Reply | Exception:
+        """Make the reply; an answer that met a stop text is whole, too."""
+        listener, request = self.listener, self.request
+        if isinstance(said, MetStopError):
+            return _reply(self.scene, listener, self.backbone.count_tokens(request.prompt), listener.pieces, cut=False)
+        if isinstance(said, Exception):
+            return said
         listener.finish()
-        return _reply(scene, listener, said.prompt_tokens, len(said.token_ids), cut=len(said.token_ids) >= room)
+        length = len(said.token_ids)
+        return _reply(self.scene, listener, said.prompt_tokens, length, cut=length >= request.max_new_tokens)
 
 
 def _reply(scene: Scene, listener: Listener, prompt_tokens: int, answer_tokens: int, *, cut: bool) -> Reply:
