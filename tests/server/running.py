@@ -1,6 +1,11 @@
 """A service that really runs: uvicorn in a thread, or a process of its own."""
 
 import base64
+import os
+import re
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -48,6 +53,44 @@ def running(backbone: Backbone, library: Path, **settings: Any) -> Iterator[Runn
     finally:
         uvicorn.should_exit = True
         thread.join()
+
+
+class Served:
+    """`ego serve` as a user starts it, in a process of its own and on a free port.
+
+    Args:
+        home: Folder that holds the library, the settings and the log.
+        options: More options of the command.
+    """
+
+    def __init__(self, home: Path, *options: str) -> None:
+        self.log = home / "log"
+        environment = os.environ | {"EGO_LIBRARY": str(home / "library"), "XDG_CONFIG_HOME": str(home)}
+        command = [sys.executable, "-c", "from ego.cli import main; main()", "serve", "--port", "0", *options]
+        with self.log.open("wb") as stderr:
+            self.process = subprocess.Popen(command, stderr=stderr, env=environment)
+        self.url = ""
+
+    def __enter__(self) -> "Served":
+        while not (found := re.search(r"running on (http://127.0.0.1:\d+)", self.log.read_text())):
+            assert self.process.poll() is None, self.log.read_text()
+            time.sleep(0.05)
+        self.url = found[1]
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            assert self.process.wait(30) in (0, -signal.SIGTERM)
+            assert "Application shutdown complete" in self.log.read_text()
+
+    def client(self) -> httpx2.Client:
+        return httpx2.Client(base_url=self.url, timeout=600)
+
+    def kill(self) -> None:
+        """End it without a warning."""
+        self.process.kill()
+        self.process.wait()
 
 
 def data_url(path: Path) -> str:
