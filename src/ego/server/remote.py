@@ -16,6 +16,8 @@ from ego.server.failures import ForbiddenError, TooLargeError
 REDIRECTS = 3
 SECONDS = 15.0
 _PORTS = {"http": 80, "https": 443}
+_BROKEN = (OSError, TimeoutError, ValueError, IndexError, asyncio.IncompleteReadError, asyncio.LimitOverrunError)
+_TRANSLATED = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "::/96")))  # an IPv4 address in the last four bytes
 
 
 async def fetch(url: str, *, hosts: tuple[str, ...], largest: int) -> bytes:
@@ -38,7 +40,7 @@ async def fetch(url: str, *, hosts: tuple[str, ...], largest: int) -> bytes:
                 if status not in (301, 302, 303, 307, 308):
                     break
                 url = urljoin(url, headers.get("location", ""))
-    except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError) as error:
+    except _BROKEN as error:
         raise InputError(f"the image could not be fetched ({type(error).__name__}); send it as a data URL") from error
     if status != 200:
         raise InputError(f"the image could not be fetched (status {status}); send it as a data URL")
@@ -94,4 +96,6 @@ def is_public(address: str) -> bool:
     """Say whether an address is out in the internet: not private, not this machine, no group, nothing reserved."""
     found = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
     inner = getattr(found, "ipv4_mapped", None) or getattr(found, "sixtofour", None)
+    if any(found in network for network in _TRANSLATED):
+        inner = ipaddress.IPv4Address(found.packed[-4:])
     return found.is_global and not found.is_multicast and (inner is None or is_public(str(inner)))
