@@ -93,6 +93,8 @@ def test_a_key_taken_away_ends_at_once(tmp_path: Path, mini: Backbone) -> None:
     (tmp_path / "keys.jsonl").write_text("{")
     with pytest.raises(ConfigError, match="keys"):
         ring.entries()
+    with pytest.raises(ConfigError, match="keys"), running(mini, tmp_path / "all", keys=tmp_path / "keys.jsonl"):
+        pytest.fail("a service starts with keys that cannot be read")
 
 
 def test_foreign_web_pages_are_refused(served: Running, mini: Backbone, tmp_path: Path) -> None:
@@ -158,6 +160,8 @@ def test_a_public_address_needs_keys(tmp_path: Path, ego: Run) -> None:
         "fd00::1",
         "::ffff:10.0.0.1",
         "2002:0a00:0001::1",
+        "64:ff9b::10.0.0.1",
+        "::10.0.0.1",
     ],
 )
 def test_private_addresses_are_never_asked(address: str) -> None:

@@ -13,7 +13,8 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from PIL import Image
 
-from tests.server.running import BO, SCENE, Running, data_url, introduce
+from ego.backbones.base import Backbone
+from tests.server.running import BO, SCENE, Running, data_url, introduce, running
 
 CHAT = "/v1/chat/completions"
 EXAMPLES = int(os.environ.get("EGO_FUZZ_EXAMPLES", "2"))  # for each operation; `make fuzz` takes more
@@ -33,8 +34,8 @@ def test_no_request_made_from_the_description_breaks_the_service(served: Running
         call()
 
 
-def png(width: int, height: int) -> bytes:
-    """A picture that is small as a file and large in memory."""
+def png(width: int, height: int, text: bytes = b"") -> bytes:
+    """A picture that is small as a file and large in memory, by its pixels or by a compressed text."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         body = kind + content
@@ -42,7 +43,8 @@ def png(width: int, height: int) -> bytes:
 
     header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([8, 0, 0, 0, 0])
     rows = zlib.compress(bytes(width + 1) * min(height, 64))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    words = chunk(b"zTXt", b"Comment\x00\x00" + text) if text else b""
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + words + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
 PICTURES = {
@@ -56,6 +58,9 @@ PICTURES = {
     "archive": b"PK\x03\x04" + b"\x00" * 200,
     "clip of nothing": b"\x00\x00\x00\x18ftypmp42" + b"\x00" * 200,
     "play list": b"#EXTM3U\nhttp://127.0.0.1/secret.ts\n",
+    "bomb of text": png(8, 8, zlib.compress(bytes(200 * 2**20))),
+    "page before a picture": b"<script>alert(1)</script>" + SCENE.read_bytes(),
+    "many names of one picture": b"\x89PNG\r\n\x1a\n\xff\xd8\xff\xe0GIF89aRIFF" + bytes(64),
     "drawing with an address": b'<svg xmlns="http://www.w3.org/2000/svg"><image href="http://127.0.0.1/"/></svg>',
 }
 
@@ -159,6 +164,31 @@ def test_slow_callers_hold_nobody_up(served: Running) -> None:
     finally:
         for connection in slow:
             connection.close()
+
+
+def test_a_request_that_is_never_finished_ends(mini: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ego.server.gate.SENDING_SECONDS", 1.0)
+    with running(mini, tmp_path) as served:
+        port = int(served.url.rsplit(":", 1)[1])
+        for kind in (b"application/json", b"multipart/form-data; boundary=x"):
+            head = b"POST /v1/recognize HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\nContent-Type: " + kind
+            with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+                connection.sendall(head + b"\r\n\r\n{")
+                assert connection.recv(64).split()[1] in (b"400", b"408")
+
+
+def test_a_caller_who_does_not_listen_holds_nobody_up(served: Running) -> None:
+    port = int(served.url.rsplit(":", 1)[1])
+    body = json.dumps(
+        {"model": "mini", "stream": True, "messages": [{"role": "user", "content": "Who is Bo?"}]}
+    ).encode()
+    head = f"POST {CHAT} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        connection.sendall((head + f"Content-Length: {len(body)}\r\n\r\n").encode() + body)
+        with served.client() as client:
+            short = {"model": "mini", "messages": [{"role": "user", "content": "Who is Bo?"}], "max_tokens": 2}
+            assert client.post(CHAT, json=short).status_code == 200
 
 
 def test_memories_of_others_models_and_altered_ones(served: Running) -> None:

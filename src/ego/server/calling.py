@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 from urllib.parse import quote, unquote
 
 from fastapi import Depends, Request
@@ -10,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from ego.errors import EgoError
 from ego.server.conversation import Reply
+from ego.server.failures import CallerLeftError
 from ego.server.service import Service
 
 T = TypeVar("T")
@@ -65,7 +66,11 @@ def note(request: Request, reply: Reply) -> None:
 
 
 async def while_there(request: Request, work: Awaitable[T]) -> T:
-    """Do work; if the caller leaves meanwhile, stop it."""
+    """Do work; if the caller leaves meanwhile, stop it.
+
+    Raises:
+        CallerLeftError: If so.
+    """
     task = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(_left(request))
     try:
@@ -132,6 +137,7 @@ async def _left(request: Request) -> None:
         await asyncio.sleep(0.2)
 
 
-async def _stopped(task: "asyncio.Future[T]") -> T:
+async def _stopped(task: "asyncio.Future[Any]") -> NoReturn:
     task.cancel()
-    return await task
+    await asyncio.wait({task})
+    raise CallerLeftError("the caller has left")

@@ -58,6 +58,12 @@ class BusyError(RefusedError):
         self.retry_after = retry_after
 
 
+class CallerLeftError(RefusedError):
+    """The caller has hung up; nobody will read this."""
+
+    status, code = 499, "caller_left"
+
+
 class EngineError(RefusedError):
     """The engine behind the service failed or cannot be reached."""
 

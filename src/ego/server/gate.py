@@ -4,6 +4,7 @@ A service without keys is for one user of this machine. Web pages in that user's
 requests with a foreign `Origin` or `Host` are refused.
 """
 
+import asyncio
 import base64
 import binascii
 import secrets
@@ -11,6 +12,7 @@ import time
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ego.errors import EgoError
@@ -23,6 +25,7 @@ from ego.server.metrics import Metrics
 from ego.server.settings import ServiceSettings
 
 ONLY_USER = "me"  # the owner of a service without keys
+SENDING_SECONDS = 60.0  # in which a caller must have sent a whole request
 OPEN_TO_ALL = {"/", "/healthz", "/readyz"}
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
@@ -31,8 +34,15 @@ class Gate:
     """ASGI middleware; puts the owner into the request's state."""
 
     def __init__(self, app: ASGIApp, settings: ServiceSettings, metrics: Metrics) -> None:
+        """Make it.
+
+        Raises:
+            ConfigError: If there is a file of keys that cannot be read.
+        """
         self._app, self._settings, self._metrics = app, settings, metrics
         self._keys = None if settings.keys is None else KeyRing(settings.keys)
+        if self._keys is not None:
+            self._keys.entries()  # what cannot be read is said at the start, not to the first caller
         self._rate = RateLimit(settings.requests_per_minute)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,7 +61,7 @@ class Gate:
             await send(message)
 
         try:
-            await self._enter(scope, receive, noting)
+            await self._enter(scope, _in_time(receive, SENDING_SECONDS), noting)
         finally:
             self._note(scope, status[0], time.monotonic() - began)
 
@@ -101,6 +111,25 @@ class Gate:
             seconds=round(seconds, 3),
             **scope["state"].get("noted", {}),
         )
+
+
+def _in_time(receive: Receive, seconds: float) -> Receive:
+    """Give up on a caller who does not finish sending; one who has sent everything may wait as long as it takes."""
+    until, whole = time.monotonic() + seconds, False
+
+    async def receive_in_time() -> Message:
+        nonlocal whole
+        if whole:
+            return await receive()
+        try:
+            async with asyncio.timeout(until - time.monotonic()):
+                message = await receive()
+        except TimeoutError as error:
+            raise HTTPException(408, f"the request was not sent within {seconds:g} s") from error
+        whole = not message.get("more_body", False)
+        return message
+
+    return receive_in_time
 
 
 def _given_key(headers: Headers) -> str:
