@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -62,6 +63,17 @@ def test_a_concept_from_its_first_day_to_its_last(remote: RemoteEgo) -> None:
     assert [one.name for one in remote.memories] == ["Bo"]
     assert remote.import_file(content, "Pot again").name == "Pot again"
     remote.forget("Pot again")
+
+
+def test_a_mask_travels_as_it_is(remote: RemoteEgo, alone: Ego) -> None:
+    mask = np.zeros(Image.open(TEAPOT).size[::-1], dtype=bool)
+    mask[40:160, 60:200] = True
+    concept = Concept("Masked", images=[TEAPOT], regions=[Region(mask=mask)])
+    there = remote.introduce(concept).described["views"][0]
+    remote.forget("Masked")
+    assert there["kept"] == list(Ego(alone.backbone).introduce(concept).views[0].kept)
+    with pytest.raises(InputError, match="for every image"):
+        remote.introduce(Concept("Half", images=[TEAPOT, BO], regions=[Region(mask=mask), None]))
 
 
 def test_errors_are_those_of_the_library(remote: RemoteEgo, served: Running, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ego.concept import Concept, Region
 from ego.memory_file import load
 from ego.personalizer import Ego
 from tests.server.running import BO, PICTURES, SCENE, Running, introduce
@@ -65,6 +66,57 @@ def test_pictures_of_a_concept(client: httpx2.Client) -> None:
     assert Image.open(io.BytesIO(drawn.content)).size[0] >= 256
     other = client.post("/v1/concepts/Bo/heatmap", files={"image": SCENE.read_bytes()}, params={"view": 3})
     assert other.status_code == 400
+
+
+def test_boxes_and_masks_say_what_the_subject_is(client: httpx2.Client, served: Running) -> None:
+    alone = Ego(served.service.backbone)
+    with Image.open(TEAPOT) as picture:
+        width, height = picture.size
+    mask = np.zeros((height, width), dtype=bool)
+    mask[height // 4 : height // 2, width // 4 : width // 2] = True
+    drawn = io.BytesIO()
+    Image.fromarray(mask).save(drawn, "PNG")
+    box = (width // 4, height // 4, width // 2, height // 2)
+    given = {
+        "by mask": ({"masks": drawn.getvalue()}, {}, Region(mask=mask)),
+        "by box": ({}, {"boxes": ",".join(map(str, box))}, Region(box=tuple(map(float, box)))),
+    }
+    for name, (files, fields, region) in given.items():
+        made = client.post(
+            "/v1/concepts", data={"name": name, **fields}, files={"images": TEAPOT.read_bytes(), **files}
+        )
+        assert made.status_code == 201, made.text
+        kept = alone.introduce(Concept(name, images=[TEAPOT], regions=[region])).views[0].kept
+        assert made.json()["views"][0]["kept"] == list(kept)
+        assert made.json()["views"][0]["description_by"] == "region"
+    more = client.post("/v1/concepts/by mask/views", files={"images": BO.read_bytes()}, data={"boxes": "20,20,200,200"})
+    assert more.json()["views"][1]["description_by"] == "region"
+    both = {"images": TEAPOT.read_bytes(), "masks": drawn.getvalue()}
+    refused = client.post("/v1/concepts", data={"name": "X", "boxes": "1,1,9,9"}, files=both)
+    assert (refused.status_code, "give one of them" in refused.text) == (400, True)
+    for wrong in (drawn.getvalue()[:40], b"no mask", b""):
+        files = {"images": TEAPOT.read_bytes(), "masks": wrong}
+        assert client.post("/v1/concepts", data={"name": "X"}, files=files).status_code == 400
+    for name in given:
+        assert client.delete(f"/v1/concepts/{name}").status_code == 204
+
+
+def test_says_and_draws_where_a_concept_is(client: httpx2.Client, served: Running) -> None:
+    found = client.post(
+        "/v1/recognize", files={"image": SCENE.read_bytes()}, data={"where": "true", "threshold": "0"}
+    ).json()["data"]
+    (place,) = found[0]["where"]
+    (alone,) = Ego(served.service.backbone, served.service.library("me")).where(SCENE, ["Bo"])["Bo"]
+    assert place["box"] == pytest.approx(alone.box)
+    assert place["peak"] == pytest.approx(alone.peak)
+    never = client.post(
+        "/v1/recognize", files={"image": SCENE.read_bytes()}, data={"where": "true", "threshold": "1"}
+    ).json()["data"]
+    assert never[0].get("where", []) == []
+    drawn = client.post("/v1/where", files={"image": SCENE.read_bytes()}, data={"name": "bo"})
+    assert drawn.headers["content-type"] == "image/png"
+    assert Image.open(io.BytesIO(drawn.content)).size[0] >= 256
+    assert client.post("/v1/where", files={"image": SCENE.read_bytes()}, data={"name": "X"}).status_code == 404
 
 
 def test_export_and_import(client: httpx2.Client) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx2
 
-from ego.client.uploads import boxes_of, image_part, listed, uploads
+from ego.client.uploads import image_part, listed, regions_of, uploads
 from ego.concept import Concept, ImageSource
 from ego.errors import (
     BackboneError,
@@ -90,7 +90,8 @@ class RemoteEgo:
         return tuple(RemoteConcept(one["name"], one) for one in listed)
 
     def introduce(self, concept: Concept, *, replace: bool = False, thumbnail: bool = False) -> RemoteConcept:
-        """Build the memory of a concept from its reference images and store it there; regions: boxes only."""
+        """Build the memory of a concept from its reference images and store it there."""
+        fields, masks = regions_of(concept)
         form = {
             "name": concept.name,
             "category": concept.category,
@@ -98,9 +99,8 @@ class RemoteEgo:
             "keywords": concept.keywords,
             "replace": str(replace).lower(),
             "thumbnail": str(thumbnail).lower(),
-            "boxes": boxes_of(concept),
         }
-        return self._described("POST", "/v1/concepts", data=form, files=uploads(concept.images))
+        return self._described("POST", "/v1/concepts", data=form | fields, files=uploads(concept.images) + masks)
 
     def add_view(self, name: str, images: Sequence[ImageSource], *, keywords: str = "") -> RemoteConcept:
         """Add reference images to a remembered concept."""

@@ -12,20 +12,26 @@ from PIL import Image
 from ego.concept import Concept, ImageSource
 from ego.errors import InputError
 
+Files = list[tuple[str, tuple[str, bytes]]]
 
-def boxes_of(concept: Concept) -> list[str]:
-    """Spell the boxes of a concept.
+
+def regions_of(concept: Concept) -> tuple[dict[str, Any], Files]:
+    """Spell the regions of a concept: fields and files of a form.
 
     Raises:
-        InputError: If a region is no box.
+        InputError: If they are not of one kind, or not one for each image.
     """
     regions = [region for region in concept.regions if region is not None]
-    if any(region.box is None for region in regions) or len(regions) not in (0, len(concept.images)):
-        raise InputError("a service takes a box for every image and no masks; give boxes, or work without EGO_SERVER")
-    return [",".join(map(str, region.box or ())) for region in regions]
+    boxes = [",".join(map(str, region.box)) for region in regions if region.box is not None]
+    masks = [region.mask for region in regions if region.mask is not None]
+    spaces = {region.space for region in regions if region.mask is not None}
+    if len(regions) not in {0, len(concept.images)} or (boxes and masks) or len(spaces) > 1:
+        raise InputError("a service takes a box for every image, or a mask for every image; or work without EGO_SERVER")
+    form: dict[str, Any] = {"boxes": boxes} | ({"mask_space": space} if (space := next(iter(spaces), None)) else {})
+    return form, uploads([Image.fromarray(mask.astype("uint8") * 255) for mask in masks], "masks")
 
 
-def uploads(images: Sequence[ImageSource], field: str = "images") -> list[tuple[str, tuple[str, bytes]]]:
+def uploads(images: Sequence[ImageSource], field: str = "images") -> Files:
     """Put images into a form."""
     return [(field, (f"{number}", content_of(image))) for number, image in enumerate(images)]
 

@@ -3,8 +3,9 @@
 import hashlib
 import io
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, File, Form, Query, UploadFile
 from pydantic import BaseModel
@@ -24,6 +25,13 @@ CLIP_VIEWS = 3  # frames of a clip that become views of a concept
 Photos = Annotated[list[UploadFile], File(description="Photos, or a clip of which a few frames are taken.")]
 Words = Annotated[str, Form()]
 Boxes = Annotated[list[str] | None, Form(description="Pixels x0,y0,x1,y1 around the subject, one box per photo.")]
+Masks = Annotated[
+    list[UploadFile] | None,
+    File(description="Pictures, black or transparent around the subject, one per photo."),
+]
+Space = Annotated[
+    Literal["displayed", "stored"] | None, Form(description="What masks are of, where a photo is turned by its EXIF.")
+]
 
 
 class Renaming(BaseModel):
@@ -82,14 +90,15 @@ async def introduce(  # noqa: PLR0913, PLR0917  (one for each field of the form)
     category: Words = "",
     notes: Words = "",
     keywords: Words = "",
-    boxes: Annotated[
-        list[str] | None, Form(description="Pixels x0,y0,x1,y1 around the subject, one per photo.")
-    ] = None,
+    boxes: Boxes = None,
+    masks: Masks = None,
+    mask_space: Space = None,
     replace: Annotated[bool, Form()] = False,
     thumbnail: Annotated[bool, Form()] = False,
 ) -> dict[str, Any]:
     """Remember a concept from photos or a clip; the answer means that it is on disk."""
-    views, regions = await _views(service, images), [Region(box=_box(text)) for text in boxes or ()]
+    regions = await _regions(service, boxes, masks, mask_space)
+    views = await _views(service, images, regions)
     concept = Concept(name, views, category=category, notes=notes, keywords=keywords, regions=regions)
     return describe(await service.introduce(owner, concept, replace=replace, thumbnail=thumbnail))
 
@@ -168,11 +177,19 @@ def export(concept: str, service: CurrentService, owner: CurrentOwner) -> Respon
 
 @router.post("/{concept}/views", status_code=201)
 async def add_view(
-    concept: str, service: CurrentService, owner: CurrentOwner, images: Photos, keywords: Words = ""
+    concept: str,
+    service: CurrentService,
+    owner: CurrentOwner,
+    images: Photos,
+    keywords: Words = "",
+    boxes: Boxes = None,
+    masks: Masks = None,
+    mask_space: Space = None,
 ) -> dict[str, Any]:
     """Add photos to a concept."""
     name = find(service.library(owner), concept).name
-    more = Concept(name, await _views(service, images), keywords=keywords)
+    regions = await _regions(service, boxes, masks, mask_space)
+    more = Concept(name, await _views(service, images, regions), keywords=keywords, regions=regions)
     return describe(await service.add_view(owner, name, more))
 
 
@@ -183,6 +200,20 @@ async def remove_view(concept: str, view: int, service: CurrentService, owner: C
     return describe(await service.remove_view(owner, name, view))
 
 
+async def _regions(
+    service: Service, boxes: list[str] | None, masks: list[UploadFile] | None, space: Space
+) -> list[Region]:
+    """Read boxes or masks, one for each photo.
+
+    Raises:
+        InputError: If both are given.
+    """
+    if boxes and masks:
+        raise InputError("boxes and masks in one request; give one of them")
+    read = [await service.pictures.mask(await file.read()) for file in masks or ()]
+    return [Region(mask=mask, space=space) for mask in read] or [Region(box=_box(text)) for text in boxes or ()]
+
+
 def _box(text: str) -> tuple[float, float, float, float]:
     try:
         left, top, right, bottom = (float(number) for number in text.split(","))
@@ -191,9 +222,15 @@ def _box(text: str) -> tuple[float, float, float, float]:
     return left, top, right, bottom
 
 
-async def _views(service: Service, images: list[UploadFile]) -> list[Any]:
-    """Read the photos; of a clip, a few frames."""
-    read = [picture for file in images for picture in await service.pictures.decode(await file.read(), CLIP_VIEWS)]
+async def _views(service: Service, images: list[UploadFile], regions: Sequence[Region]) -> list[Any]:
+    """Read the photos; of a clip, a few frames. Beside regions they stay files, which know how they are turned."""
+    contents = [await file.read() for file in images]
+    if regions:
+        service.pictures.require_few(contents)
+        for content in contents:
+            service.pictures.require_small(content)
+        return contents
+    read = [picture for content in contents for picture in await service.pictures.decode(content, CLIP_VIEWS)]
     service.pictures.require_few(read)
     return read
 

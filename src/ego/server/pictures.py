@@ -7,10 +7,13 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+from jaxtyping import Bool
 from PIL import Image
 
 from ego.errors import ImageError
 from ego.footage import query_frames
+from ego.media.masks import read_mask
 from ego.server.failures import TooLargeError
 from ego.server.remote import fetch
 from ego.server.settings import MEGABYTE, ServiceSettings
@@ -39,7 +42,13 @@ class PictureReader:
         async with self._slots:
             return await asyncio.to_thread(self._decode, content, frames or self.settings.frames)
 
-    def require_few(self, pictures: Sequence[Image.Image]) -> None:
+    async def mask(self, content: bytes) -> Bool[np.ndarray, "height width"]:
+        """Read the bytes of a mask: True on the subject."""
+        self.require_small(content)
+        async with self._slots:
+            return await asyncio.to_thread(read_mask, content)
+
+    def require_few(self, pictures: Sequence[object]) -> None:
         """Refuse a request with too many pictures.
 
         Raises:
@@ -49,11 +58,15 @@ class PictureReader:
             raise TooLargeError(f"{len(pictures)} images in one request; at most {self.settings.images} are read")
 
     def _decode(self, content: bytes, frames: int) -> tuple[Image.Image, ...]:
-        self._require_small(content)
+        self.require_small(content)
         return tuple(frame.picture for frame in query_frames(content, frames))
 
-    def _require_small(self, content: bytes) -> None:
-        """Judge by the header, before a pixel is decoded; what cannot be read is explained later."""
+    def require_small(self, content: bytes) -> None:
+        """Judge by the header, before a pixel is decoded; what cannot be read is explained later.
+
+        Raises:
+            TooLargeError: If the image has too many pixels.
+        """
         try:
             with Image.open(io.BytesIO(content)) as image:
                 pixels = image.width * image.height
