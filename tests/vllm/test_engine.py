@@ -7,7 +7,6 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,8 @@ pytestmark = [
     pytest.mark.skipif(not ENVIRONMENT, reason="needs a vLLM: `make test-vllm` makes one"),
 ]
 WORDS = 12
-STARTING_SECONDS = 420
+REPLICATED = "internvl3"
+STARTING_SECONDS = 900
 FLAGS = {  # so that both sides cut a picture into as many tokens, where pixels are sent
     "internvl3": (),
     "qwen2_5_vl": (),
@@ -74,7 +74,7 @@ def start(model: Path, log: Path, *flags: str) -> Server:
         *(f"{ENVIRONMENT}/bin/python", "-m", "vllm.entrypoints.openai.api_server", "--model", str(model)),
         *("--host", "127.0.0.1", "--port", str(port), "--dtype", "float32", "--enforce-eager"),
         *("--max-model-len", "2048", "--max-num-seqs", "8", "--block-size", "32", "--enable-prefix-caching"),
-        *("--enable-prompt-tokens-details", "--limit-mm-per-prompt", '{"image": 8, "video": 0}'),
+        *("--enable-prompt-tokens-details", "--limit-mm-per-prompt", '{"image": 8, "video": 0}', "--skip-mm-profiling"),
         *flags,
     ]
     quiet = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "VLLM_HOST_IP": "127.0.0.1"}
@@ -85,19 +85,6 @@ def start(model: Path, log: Path, *flags: str) -> Server:
             command, stdout=output, stderr=output, cwd=log.parent, env=inherited | quiet | small, start_new_session=True
         )
     return Server(f"http://127.0.0.1:{port}", process, log)
-
-
-@contextmanager
-def serving(model: Path, folder: Path, *flags: str, count: int = 1) -> Iterator[list[Server]]:
-    servers = [start(model, folder / f"log-{number}", *flags) for number in range(count)]
-    try:
-        for server in servers:
-            server.wait()
-        yield servers
-    finally:
-        for server in servers:
-            if server.process.poll() is None:
-                server.kill()
 
 
 @dataclass
@@ -161,9 +148,45 @@ async def ids_of(engine: VllmEngine, replicas: Replicas, mine: Both, turns: Any,
     return [said.token_ids.tolist(), [token for token in answer["choices"][0]["token_ids"] if token not in ends]]
 
 
+@dataclass
+class Fleet:
+    """Every server of this file; they start side by side, since starting takes longest."""
+
+    mine: dict[str, Both]
+    servers: dict[str, list[Server]]
+    forgetful: Server
+
+    def urls(self, family: str) -> list[str]:
+        for server in self.servers[family]:
+            server.wait()
+        return [server.url for server in self.servers[family]]
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    folder = tmp_path_factory.mktemp("vllm")
+    mine = {family: both(family, folder) for family in checkpoints.FAMILIES}
+    started: list[Server] = []
+
+    def begin(family: str, *flags: str) -> Server:
+        started.append(start(mine[family].folder, folder / f"log-{len(started)}", *FLAGS[family], *flags))
+        return started[-1]
+
+    try:
+        counts = {family: 2 if family == REPLICATED else 1 for family in checkpoints.FAMILIES}
+        servers = {
+            family: [begin(family, "--enable-prompt-embeds") for _ in range(count)] for family, count in counts.items()
+        }
+        yield Fleet(mine, servers, forgetful=begin(REPLICATED))
+    finally:
+        for server in started:
+            if server.process.poll() is None:
+                server.kill()
+
+
 @pytest.mark.parametrize("family", checkpoints.FAMILIES)
-def test_answers_are_equal_token_for_token(family: str, tmp_path: Path) -> None:
-    mine = both(family, tmp_path)
+def test_answers_are_equal_token_for_token(family: str, fleet: Fleet) -> None:
+    mine = fleet.mine[family]
 
     async def act(local: LocalEngine, engine: VllmEngine, replicas: Replicas) -> None:
         assert await engine.trouble() == ""
@@ -194,12 +217,12 @@ def test_answers_are_equal_token_for_token(family: str, tmp_path: Path) -> None:
         assert told.logprobs is not None
         assert len(told.logprobs[0]["top_logprobs"]) == 3
 
-    with serving(mine.folder, tmp_path, "--enable-prompt-embeds", *FLAGS[family]) as servers:
-        mine.play([server.url for server in servers], act)
+    mine.play(fleet.urls(family)[:1], act)
 
 
-def test_a_replica_is_killed_and_nobody_notices(tmp_path: Path) -> None:
-    mine = both("internvl3", tmp_path)
+def test_a_replica_is_killed_and_nobody_notices(fleet: Fleet) -> None:
+    mine = fleet.mine[REPLICATED]
+    urls = fleet.urls(REPLICATED)
 
     async def act(local: LocalEngine, engine: VllmEngine, replicas: Replicas) -> None:
         turns = in_turns(conversations()["a picture"])
@@ -212,22 +235,21 @@ def test_a_replica_is_killed_and_nobody_notices(tmp_path: Path) -> None:
 
         asking = [asyncio.create_task(ask(number)) for number in range(12)]
         await asyncio.sleep(0.4)
-        await asyncio.to_thread(servers[0].kill)
+        await asyncio.to_thread(fleet.servers[REPLICATED][0].kill)
         assert set(await asyncio.gather(*asking)) == {expected.text}
         assert await engine.trouble() == ""
         assert replicas.all[0].trouble
         assert not replicas.all[1].trouble
 
-    with serving(mine.folder, tmp_path, "--enable-prompt-embeds", count=2) as servers:
-        mine.play([server.url for server in servers], act)
+    mine.play(urls, act)
 
 
-def test_misconfigured_servers_say_what_to_do(tmp_path: Path) -> None:
-    mine = both("internvl3", tmp_path)
+def test_misconfigured_servers_say_what_to_do(fleet: Fleet) -> None:
+    mine = fleet.mine[REPLICATED]
 
     async def trouble(local: LocalEngine, engine: VllmEngine, replicas: Replicas) -> str:
         return await engine.trouble()
 
-    with serving(mine.folder, tmp_path) as servers:
-        assert "--enable-prompt-embeds" in mine.play([servers[0].url], trouble)
+    fleet.forgetful.wait()
+    assert "--enable-prompt-embeds" in mine.play([fleet.forgetful.url], trouble)
     assert "ConnectError" in mine.play(["http://127.0.0.1:9"], trouble)
