@@ -44,9 +44,10 @@ def test_answers_are_those_of_each_prompt_alone(
     monkeypatch.setattr(backbone.runner, "steps", step)
     heard: list[list[str]] = [[] for _ in asked]
     given = zip(asked, LIMITS, prefixes, heard, strict=True)
-    together = backbone.generate_together([Request(*three, one.append) for *three, one in given])
+    together = dict(backbone.generate_together([Request(*three, one.append) for *three, one in given]))
     assert heard == expected
-    for said, other in zip(together, alone, strict=True):
+    for number, other in enumerate(alone):
+        said = together.pop(number)
         assert isinstance(said, Generation)
         assert said.token_ids.tolist() == other.token_ids.tolist()
         assert (said.text, said.spans, said.prompt_tokens) == (other.text, other.spans, other.prompt_tokens)
@@ -69,12 +70,15 @@ def test_what_ends_one_answer_ends_no_other(load: Callable[..., HuggingFaceBackb
         raise LeftError
 
     requests = [Request(words, 9, on_text=leave), Request(long, 9), Request(picture, 9)]
-    left, refused, said = backbone.generate_together(requests)
+    ended = list(backbone.generate_together(requests))
+    assert [number for number, _ in ended] == [1, 0, 2]  # each as soon as it can
+    _, left, said = (one for _, one in ended)
+    refused = ended[0][1]
     assert isinstance(left, LeftError)
     assert isinstance(refused, ContextBudgetError)
     assert isinstance(said, Generation)
     assert said.text == expected.text
-    assert backbone.generate_together([]) == []
+    assert list(backbone.generate_together([])) == []
 
 
 def test_no_more_is_held_at_once_than_fits(
@@ -92,6 +96,6 @@ def test_no_more_is_held_at_once_than_fits(
         return steps(words, *given, **more)
 
     monkeypatch.setattr(backbone.runner, "steps", step)
-    together = backbone.generate_together([Request(prompt, 6) for prompt in asked])
-    assert [said.text for said in together if isinstance(said, Generation)] == alone
+    together = dict(backbone.generate_together([Request(prompt, 6) for prompt in asked]))
+    assert [together[number].text for number in range(len(asked))] == alone  # type: ignore[union-attr]
     assert rows == []

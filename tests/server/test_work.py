@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,9 +91,9 @@ def test_work_learns_that_its_caller_has_left() -> None:
 def test_work_of_one_kind_is_done_together() -> None:
     gate, batches = threading.Event(), []
 
-    def double(given: Sequence[int]) -> list[int]:
+    def double(given: Sequence[int]) -> list[tuple[int, int]]:
         batches.append(len(given))
-        return [2 * one for one in given]
+        return list(enumerate(2 * one for one in given))
 
     async def play() -> list[int]:
         model = ModelThread(depth=9)
@@ -114,9 +114,9 @@ def test_work_of_one_kind_is_done_together() -> None:
 def test_answers_of_several_owners_are_given_together_and_in_turns() -> None:
     gate, batches = threading.Event(), []
 
-    def work(given: Sequence[int]) -> list[int | Exception]:
+    def work(given: Sequence[int]) -> list[tuple[int, int | Exception]]:
         batches.append(list(given))
-        return [one if one % 5 else ValueError(str(one)) for one in given]
+        return list(enumerate(one if one % 5 else ValueError(str(one)) for one in given))
 
     async def play() -> list[int | BaseException]:
         model = ModelThread(depth=32)
@@ -136,6 +136,31 @@ def test_answers_of_several_owners_are_given_together_and_in_turns() -> None:
     assert batches[1] == [7, 8, 9, 10, 11, 12]
     assert [one for one in answers if isinstance(one, int)] == [1, 2, 3, 4, 6, 7, 8, 9, 11, 12, 21]
     assert [str(one) for one in answers if isinstance(one, ValueError)] == ["5", "10", "20"]
+
+
+def test_each_is_answered_when_it_is_done_and_none_is_forgotten() -> None:
+    goes_on = threading.Event()
+
+    def work(given: Sequence[str]) -> Iterator[tuple[int, str]]:
+        yield given.index("short"), "done"
+        assert goes_on.wait(5)
+        raise ValueError("broken")
+
+    async def play() -> None:
+        model = ModelThread(depth=8)
+        first = asyncio.create_task(model.run("anna", lambda ticket: goes_on.wait(0.2)))
+        await asyncio.sleep(0.05)
+        long = asyncio.create_task(model.run_together("anna", "answer", "long", work))
+        short = asyncio.create_task(model.run_together("ben", "answer", "short", work))
+        await first
+        assert await short == "done"
+        assert not long.done()
+        goes_on.set()
+        with pytest.raises(ValueError, match="broken"):
+            await long
+        model.close()
+
+    asyncio.run(play())
 
 
 def test_stop_texts_never_show_in_part() -> None:

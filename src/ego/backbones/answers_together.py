@@ -68,8 +68,8 @@ def can_speak_together(can: Capabilities) -> bool:
 
 
 @torch.no_grad()
-def speak_together(runner: Runner, speakers: Sequence[Speaker], ends: Collection[int]) -> None:
-    """Let all speak until their turns end; one after the other, where the model cannot be padded.
+def speak_together(runner: Runner, speakers: Sequence[Speaker], ends: Collection[int]) -> Iterator[Speaker]:
+    """Let all speak and give each when its turn ends; one after the other, where the model cannot be padded.
 
     Args:
         runner: Runs the steps.
@@ -77,19 +77,20 @@ def speak_together(runner: Runner, speakers: Sequence[Speaker], ends: Collection
         ends: Tokens that end a turn; not part of an answer.
     """
     for batch in _packed(speakers, BATCH_TOKENS if can_speak_together(runner.can) else 0):
-        (_speak if len(batch) > 1 else _speak_alone)(runner, batch, ends)
+        yield from (_speak if len(batch) > 1 else _speak_alone)(runner, batch, ends)
 
 
-def _speak_alone(runner: Runner, batch: Sequence[Speaker], ends: Collection[int]) -> None:
+def _speak_alone(runner: Runner, batch: Sequence[Speaker], ends: Collection[int]) -> Iterator[Speaker]:
     """Let one speak without padding, and on an accelerator without waiting for each word."""
     (speaker,) = batch
     ahead = steps_ahead(runner.like.device)
     for token in greedy_tokens(runner, speaker.begin, limit=speaker.limit, ends=ends, read_last=False, ahead=ahead):
         if not speaker.hear(token):
-            return
+            break
+    yield speaker
 
 
-def _speak(runner: Runner, batch: Sequence[Speaker], ends: Collection[int]) -> None:
+def _speak(runner: Runner, batch: Sequence[Speaker], ends: Collection[int]) -> Iterator[Speaker]:
     rows, steps = list(batch), 0
     cache, seen = _padded([speaker.begin for speaker in rows])
     scores = torch.stack([speaker.begin.scores for speaker in rows])
@@ -97,6 +98,7 @@ def _speak(runner: Runner, batch: Sequence[Speaker], ends: Collection[int]) -> N
         said = scores.argmax(-1)
         answers = zip(rows, said.tolist(), strict=True)
         stay = [row for row, (speaker, token) in enumerate(answers) if token not in ends and speaker.hear(token)]
+        yield from (speaker for row, speaker in enumerate(rows) if row not in stay)
         if not stay:
             return
         if len(stay) < len(rows):

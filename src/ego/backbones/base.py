@@ -3,7 +3,7 @@
 The method knows this file and no model family. `backbones/huggingface.py` implements it for Hugging Face models.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -164,12 +164,12 @@ class Backbone(Protocol):
         """
         ...
 
-    def generate_together(self, requests: Sequence[Request]) -> list[Generation | Exception]:
+    def generate_together(self, requests: Sequence[Request]) -> Iterator[tuple[int, Generation | Exception]]:
         """Answer several prompts greedily, a word of each in one pass where the model allows it.
 
-        Returns:
-            For each request its answer, or what ended it: an error of Ego that `generate` would raise, or whatever its
-            `on_text` raised. Neither touches the other answers.
+        Yields:
+            As each ends, the number of the request and its answer, or what ended it: an error of Ego that `generate`
+            would raise, or whatever its `on_text` raised. Neither touches the other answers.
         """
         ...
 

@@ -5,7 +5,7 @@ What differs between families is found out by looking (`capabilities.py`) or sta
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -161,12 +161,13 @@ class HuggingFaceBackbone:
                 first = self._read(tokens, past, forced, transcript)
         return transcript.generation(first, len(tokens), began, recorder)
 
-    def generate_together(self, requests: Sequence[Request]) -> list[Generation | Exception]:
+    def generate_together(self, requests: Sequence[Request]) -> Iterator[tuple[int, Generation | Exception]]:
         """Answer several prompts greedily, a word of each in one pass where the model allows it."""
         begun = [self._begun(request) for request in requests]
-        speakers = [one for one in begun if isinstance(one, Speaker)]
-        speak_together(self.runner, speakers, self.end_tokens)
-        return [one.result() if isinstance(one, Speaker) else one for one in begun]
+        numbers = {one: number for number, one in enumerate(begun) if isinstance(one, Speaker)}
+        yield from ((number, one) for number, one in enumerate(begun) if not isinstance(one, Speaker))
+        for speaker in speak_together(self.runner, list(numbers), self.end_tokens):
+            yield numbers[speaker], speaker.result()
 
     def attend(
         self, prompt: Prompt, words: str, *, record: Record, prefix: Prefix | None = None

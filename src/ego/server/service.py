@@ -112,9 +112,9 @@ class Service:
         """Say which concepts are in an image or clip."""
         personal = self.of(owner)
 
-        def work(images: Sequence[QueryImage]) -> list[list[dict[str, Any]]]:
+        def work(images: Sequence[QueryImage]) -> list[tuple[int, list[dict[str, Any]]]]:
             found = personal.recognize_many(images, names, threshold=threshold)
-            return [[asdict(answer) for answer in seen.values()] for seen in found]
+            return list(enumerate([asdict(answer) for answer in seen.values()] for seen in found))
 
         # A clip is read on the way and may fail; it must not take others along.
         kind = ("recognize", owner, names, threshold) if isinstance(image, Image.Image) else object()

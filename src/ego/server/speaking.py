@@ -1,6 +1,6 @@
 """Answers of the model in this process: requests that wait at the same time, whoever asks, are answered together."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -54,11 +54,17 @@ async def say(model: ModelThread, owner: str, prepare: Callable[[Ticket], Answer
     return await model.run_together(owner, KIND, asked, _answer_all, asked.ticket)
 
 
-def _answer_all(asked: Sequence[_Asked]) -> list[Any]:
-    prepared = [_prepared(one) for one in asked]
-    able = [one for one in prepared if not isinstance(one, Exception)]
-    said = iter(able[0].backbone.generate_together([one.request for one in able]) if able else ())
-    return [one if isinstance(one, Exception) else one.finish(next(said)) for one in prepared]
+def _answer_all(asked: Sequence[_Asked]) -> Iterator[tuple[int, Any]]:
+    able: list[tuple[int, Answering[Any]]] = []
+    for number, one in enumerate(map(_prepared, asked)):
+        if isinstance(one, Exception):
+            yield number, one
+        else:
+            able.append((number, one))
+    if able:
+        for place, said in able[0][1].backbone.generate_together([one.request for _, one in able]):
+            number, one = able[place]
+            yield number, one.finish(said)
 
 
 def _prepared(asked: _Asked) -> Answering[Any] | Exception:

@@ -9,7 +9,7 @@ import math
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -46,7 +46,7 @@ class _Job:
 
     kind: Hashable
     payload: Any
-    work: Callable[[Sequence[Any]], Sequence[Any]]
+    work: Callable[[Sequence[Any]], Iterable[tuple[int, Any]]]
     ticket: Ticket
     result: "Future[Any]"
 
@@ -76,7 +76,7 @@ class ModelThread:
     async def run(self, owner: str, work: Callable[[Ticket], T]) -> T:
         """Do one piece of work; cancelling the caller lets the work know."""
         ticket = Ticket()
-        done: T = await self._wait(owner, _Job(object(), ticket, lambda given: [work(given[0])], ticket, Future()))
+        done: T = await self._wait(owner, _Job(object(), ticket, lambda given: [(0, work(given[0]))], ticket, Future()))
         return done
 
     async def run_together(
@@ -84,7 +84,7 @@ class ModelThread:
         owner: str,
         kind: Hashable,
         payload: Any,
-        work: Callable[[Sequence[Any]], Sequence[T | Exception]],
+        work: Callable[[Sequence[Any]], Iterable[tuple[int, T | Exception]]],
         ticket: Ticket | None = None,
     ) -> T:
         """Do work that may be done together with other work of the same kind.
@@ -93,7 +93,8 @@ class ModelThread:
             owner: Who asks; all have turns.
             kind: What work must have in common.
             payload: What is to be worked on.
-            work: Gives one result for each payload; an exception among them is raised where its payload came from.
+            work: Gives the number of a payload and its result, as each is done; an exception is raised where its
+                payload came from.
             ticket: Learns that the caller has left.
         """
         done: T = await self._wait(owner, _Job(kind, payload, work, ticket or Ticket(), Future()))
@@ -136,13 +137,13 @@ class ModelThread:
             return
         self.batches(len(jobs))
         try:
-            results = jobs[0].work([job.payload for job in jobs])
+            for number, result in jobs[0].work([job.payload for job in jobs]):
+                done = jobs[number].result
+                (done.set_exception if isinstance(result, Exception) else done.set_result)(result)
         except BaseException as error:  # handed to whoever waits
             for job in jobs:
-                job.result.set_exception(error)
-        else:
-            for job, result in zip(jobs, results, strict=True):
-                (job.result.set_exception if isinstance(result, Exception) else job.result.set_result)(result)
+                if not job.result.done():
+                    job.result.set_exception(error)
 
     def _next(self) -> list[_Job] | None:
         """Take the next owner's first job, and with it what can be done together; None at the end."""
