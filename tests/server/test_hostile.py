@@ -170,10 +170,10 @@ def test_a_request_that_is_never_finished_ends(mini: Backbone, tmp_path: Path, m
     monkeypatch.setattr("ego.server.gate.SENDING_SECONDS", 1.0)
     with running(mini, tmp_path) as served:
         port = int(served.url.rsplit(":", 1)[1])
-        for kind in (b"application/json", b"multipart/form-data; boundary=x"):
-            head = b"POST /v1/recognize HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\nContent-Type: " + kind
-            with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
-                connection.sendall(head + b"\r\n\r\n{")
+        for path, kind in ((CHAT, "application/json"), ("/v1/recognize", "multipart/form-data; boundary=x")):
+            head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\nContent-Type: {kind}\r\n\r\n{{"
+            with socket.create_connection(("127.0.0.1", port), timeout=600) as connection:
+                connection.sendall(head.encode())
                 assert connection.recv(64).split()[1] in (b"400", b"408")
 
 
