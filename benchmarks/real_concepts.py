@@ -1,16 +1,20 @@
-"""Photos of things -> a library of their memories and the encoded photos that ask for them, for `ego bench filter`.
+"""Photos of things -> a library of their memories and the photos that ask for them.
 
-    python benchmarks/real_concepts.py PHOTOS OUT [--model mini] [--limit N] [--questions 2]
+    python benchmarks/real_concepts.py PHOTOS OUT [--model mini] [--limit N] [--questions 2] [--unseen]
+    python benchmarks/filtered_answers.py OUT
     ego bench filter --library OUT/library --questions OUT/questions.npz
 
 PHOTOS holds `photos.jsonl` (one line a picture: source, file, instance) and one tar of pictures per source. The first
-photo of every thing introduces it; of things with three photos and more, the next `--questions` ask for it. OUT gets
-`library/` (one memory file each) and `questions.npz` (tokens of every asking photo, and the name of its thing).
+photo of every thing introduces it; of things with three photos and more, the next `--questions` ask for it. Things that
+are asked for enter the library first, then others in random order. OUT gets `library/` (one memory file each),
+`questions/` (the asking photos, and `questions.jsonl`: file, name and source of its thing) and `questions.npz` (their
+tokens). With `--unseen`, only things that the embedded model was not trained on are asked for.
 """
 
 import argparse
 import hashlib
 import json
+import sys
 import tarfile
 from collections import defaultdict
 from pathlib import Path
@@ -19,7 +23,13 @@ import numpy as np
 
 import ego
 import ego.media
-from ego.memory_file import SUFFIX, dump
+from ego.memory_file import dump
+from ego.memory_listing import SUFFIX
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "training" / "mini"))
+from splits import instance_part
+
+ENOUGH = 3  # photos of a thing that is asked for
 
 
 def things(photos: Path) -> dict[str, list[tuple[str, str]]]:
@@ -45,6 +55,30 @@ class Pictures:
         return found.read()
 
 
+class Questions:
+    """Photos that ask, as files and as tokens."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._lines, self._tokens = folder, [], []
+        (folder / "questions").mkdir(parents=True, exist_ok=True)
+
+    def add(self, photo: bytes, tokens: np.ndarray, name: str, source: str) -> None:
+        file = f"{len(self._lines):05}.webp"
+        (self._folder / "questions" / file).write_bytes(photo)
+        self._lines.append({"file": file, "name": name, "source": source})
+        self._tokens.append(tokens.astype(np.float16))
+
+    def save(self) -> None:
+        text = "".join(f"{json.dumps(line)}\n" for line in self._lines)
+        (self._folder / "questions" / "questions.jsonl").write_text(text, encoding="utf-8")
+        np.savez(
+            self._folder / "questions.npz",
+            tokens=np.concatenate(self._tokens),
+            lengths=np.array([len(one) for one in self._tokens]),
+            wanted=np.array([line["name"] for line in self._lines]),
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path)
@@ -52,30 +86,31 @@ def main() -> None:
     parser.add_argument("--model", default="mini")
     parser.add_argument("--limit", type=int, default=None)
     parser.add_argument("--questions", type=int, default=2)
+    parser.add_argument("--unseen", action="store_true")
     chosen = parser.parse_args()
     personal = ego.Ego(ego.load_backbone(chosen.model))
     pictures, library = Pictures(chosen.photos), chosen.out / "library"
     library.mkdir(parents=True, exist_ok=True)
-    tokens, wanted = [], []
-    everything = sorted(things(chosen.photos).items(), key=lambda item: -min(len(item[1]), 3))[: chosen.limit]
-    for number, (instance, files) in enumerate(everything):
-        name = f"{instance.rsplit('/', 1)[-1][:40]} {number}"
+    questions = Questions(chosen.out)
+
+    def asked(thing: str, files: list[tuple[str, str]]) -> bool:
+        return len(files) >= ENOUGH and not (chosen.unseen and instance_part(thing) == "train")
+
+    mixed = sorted(things(chosen.photos).items(), key=lambda item: hashlib.sha256(item[0].encode()).hexdigest()[::-1])
+    chosen_things = sorted(mixed, key=lambda item: not asked(*item))[: chosen.limit]
+    for number, (thing, files) in enumerate(chosen_things):
+        name = f"{thing.rsplit('/', 1)[-1][:40]} {number}"
         path = library / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}{SUFFIX}"
         if not path.exists():
             concept = ego.Concept(name, images=[pictures.read(*files[0])], category=files[0][0])
             path.write_bytes(dump(personal.build(concept), "bfloat16"))
-        for file in files[1 : 1 + chosen.questions] if len(files) >= 3 else ():
-            picture = ego.media.read_image(pictures.read(*file)).picture
-            tokens.append(personal.backbone.encode_image(picture).rows.cpu().numpy().astype(np.float16))
-            wanted.append(name)
+        for file in files[1 : 1 + chosen.questions] if asked(thing, files) else ():
+            photo = pictures.read(*file)
+            rows = personal.backbone.encode_image(ego.media.read_image(photo).picture).rows
+            questions.add(photo, rows.cpu().numpy(), name, file[0])
         if number % 200 == 0:
-            print(number, "of", len(everything), flush=True)
-    np.savez(
-        chosen.out / "questions.npz",
-        tokens=np.concatenate(tokens),
-        lengths=np.array([len(one) for one in tokens]),
-        wanted=np.array(wanted),
-    )
+            print(number, "of", len(chosen_things), flush=True)
+    questions.save()
 
 
 if __name__ == "__main__":

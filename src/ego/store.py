@@ -8,7 +8,7 @@ become paths.
 import difflib
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from os import PathLike
@@ -184,12 +184,11 @@ class ConceptStore:
         """
         with self._changing():
             removed = self._to_remove(names)
-            known = self._scan()[0]
-            for path in removed:
+            for path, found in removed.items():
                 remove_file(path)
-                if path in known:
-                    Corrections(self.folder).forget(known[path].identity)
-        return tuple(removed.values())
+                if not isinstance(found, str):
+                    Corrections(self.folder).forget(found.identity)
+        return _removed_names(removed)
 
     def removable(self, *names: str) -> tuple[str, ...]:
         """Say what `remove` would remove, each once.
@@ -197,7 +196,7 @@ class ConceptStore:
         Raises:
             UnknownConceptError: If there is none of such a name.
         """
-        return tuple(self._to_remove(names).values())
+        return _removed_names(self._to_remove(names))
 
     def export(self, name: str, path: str | PathLike[str], *, replace: bool = False) -> None:
         """Write a concept to a file of its own, to keep or to pass on.
@@ -242,18 +241,11 @@ class ConceptStore:
             raise UnknownConceptError(f"no concept is called {name!r}; {_known_names(name, self.names())}")
         return found
 
-    def _to_remove(self, names: Sequence[str]) -> dict[Path, str]:
-        """Find the files that names stand for."""
-        skipped = self._scan()[1]
-        unusable = {path.name: path for path in skipped}
-        found: dict[Path, str] = {}
-        for name in names:
-            if name in unusable:
-                found[unusable[name]] = name
-            else:
-                path, memory = self._known(name)
-                found[path] = memory.name
-        return found
+    def _to_remove(self, names: Sequence[str]) -> dict[Path, ConceptMemory | str]:
+        """Find the files that names stand for: memories, or names of files that cannot be used."""
+        unusable = self._scan()[1] if any(name.endswith(SUFFIX) for name in names) else {}
+        files = {path.name: path for path in unusable}
+        return dict((files[name], name) if name in files else self._known(name) for name in names)
 
     def _cards(self) -> dict[Path, Card]:
         with _reporting(self.folder):
@@ -274,6 +266,10 @@ class ConceptStore:
             with FileLock(self.folder / _LOCK, timeout=LOCK_SECONDS, mode=OWN_FILE):
                 clear_unfinished(self.folder)
                 yield
+
+
+def _removed_names(found: Mapping[Path, ConceptMemory | str]) -> tuple[str, ...]:
+    return tuple(one if isinstance(one, str) else one.name for one in found.values())
 
 
 def _known_names(wanted: str, names: tuple[str, ...]) -> str:

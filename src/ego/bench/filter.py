@@ -6,27 +6,41 @@ Every way answers the same questions on the same rows: which concepts have the h
 import platform
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from ego.bench.filter_rivals import pooled, scored_in_torch
+from ego.bench.filter_rivals import (
+    Finder,
+    Placed,
+    exact,
+    exact_in_torch,
+    inverted_lists,
+    lance,
+    lance_is_there,
+    pooled,
+)
 from ego.bench.generated_concepts import Statistics, statistics_of
 from ego.bench.growth import Growth, Point, Way
-from ego.bench.measure import answers_and_seconds
-from ego.library.filter.index import FilterIndex
-from ego.library.filter.late_interaction import best_first, late_interaction, unit
-from ego.library.filter.space import fit_space
+from ego.library.filter.files import Opened
+from ego.library.filter.index import RERANKED, FilterIndex
+from ego.library.filter.late_interaction import unit
+from ego.library.filter.space import Space, fit_space
 
 INDEX, EXACT, TORCH, POOLED = "filter index", "exact, numpy", "exact, torch", "pooled cosine"
+LISTS, LANCE = "inverted lists, re-ranked", "LanceDB, re-ranked"
+RIVALS = (TORCH, POOLED, LISTS, LANCE)  # those that can be left out
 ROWS_EACH = 16
 FOUND = 20  # concepts wanted of every question
 _AXES = 128
 _SEED = 1
+_AT_ONCE = 8_192  # concepts
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,12 +64,9 @@ class Generated:
     """Generated concepts on the disk, as a library."""
 
     def __init__(self, statistics: Statistics, count: int, folder: Path) -> None:
-        self._path, self._dim = folder / "rows.f32", statistics.means.shape[1]
-        with self._path.open("wb") as file:
-            for block in statistics.generate(count, _SEED):
-                file.write(block.tobytes())
+        self._dim = statistics.means.shape[1]
+        self.all = _written(folder / "rows.f16", statistics.generate(count, _SEED), count)
         self._count, self._gone, self._changed = count, set[int](), list[int]()
-        self.all = np.memmap(self._path, np.float32, "r").reshape(count, ROWS_EACH, self._dim)
 
     def change(self, key: int) -> None:
         """Take a concept out, or put it back."""
@@ -80,11 +91,16 @@ class Generated:
     ) -> tuple[Int64[np.ndarray, " found"], Int64[np.ndarray, " found"], Float32[np.ndarray, "row dim"]]:
         """Read concepts."""
         keys = np.sort(keys)
-        return keys, np.full(len(keys), ROWS_EACH), np.array(self.all[keys]).reshape(-1, self._dim)
+        return keys, np.full(len(keys), ROWS_EACH), self.all[keys].astype(np.float32).reshape(-1, self._dim)
 
 
 def bench_filter(
-    material: Material, sizes: Sequence[int], *, rounds: int = 5, on_size: Callable[[int], None] = lambda size: None
+    material: Material,
+    sizes: Sequence[int],
+    *,
+    rounds: int = 5,
+    without: Collection[str] = (),
+    on_size: Callable[[int], None] = lambda size: None,
 ) -> Growth:
     """Measure.
 
@@ -92,6 +108,7 @@ def bench_filter(
         material: What to generate from.
         sizes: Numbers of concepts, smallest first.
         rounds: Questions, each timed once.
+        without: Ways to leave out; the index and exact search always run.
         on_size: Called before each size.
     """
     axes = fit_space(unit(material.rows), axes=_AXES)
@@ -101,7 +118,8 @@ def bench_filter(
     for size in sizes:
         on_size(size)
         with tempfile.TemporaryDirectory(prefix="ego-bench-") as folder:
-            point, figures = _measure(Generated(statistics, size, Path(folder)), size, pictures, Path(folder) / "index")
+            library = Generated(statistics, size, Path(folder))
+            point, figures = _measure(library, size, pictures, Path(folder), without)
         points.append(point)
     return Growth(
         bench="filter",
@@ -115,39 +133,100 @@ def bench_filter(
 
 
 def _measure(
-    library: Generated, size: int, pictures: Sequence[Float32[np.ndarray, "visual dim"]], folder: Path
+    library: Generated,
+    size: int,
+    pictures: Sequence[Float32[np.ndarray, "visual dim"]],
+    folder: Path,
+    without: Collection[str],
 ) -> tuple[Point, dict[str, float]]:
-    index = FilterIndex(folder, library)
-    started = time.process_time()
-    opened = index.refresh()
-    built = time.process_time() - started
-    placed = opened.space(np.array(library.all).reshape(-1, library.all.shape[2]))
-    counts = np.full(size, ROWS_EACH)
-    ways: dict[str, Callable[[Float32[np.ndarray, "visual dim"]], Sequence[int]]] = {
-        INDEX: lambda picture: [found.key for found in index.nearest(picture, FOUND)],
-        EXACT: lambda picture: best_first(late_interaction(placed, counts, opened.space(picture)), FOUND).tolist(),
-        TORCH: lambda picture: best_first(scored_in_torch(placed, ROWS_EACH, opened.space(picture)), FOUND).tolist(),
-        POOLED: lambda picture: best_first(pooled(placed, ROWS_EACH, opened.space(picture)), FOUND).tolist(),
-    }
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    hits: dict[str, list[float]] = {name: [] for name in ways}
-    for picture in pictures:
-        answers, took = answers_and_seconds({name: partial(way, picture) for name, way in ways.items()}, 1)
-        for name in ways:
-            seconds[name].append(took[name])
-            hits[name].append(len(set(answers[name]) & set(answers[EXACT])) / FOUND)
-    figures = {f"recall@{FOUND} of {name} against exact": float(np.mean(values)) for name, values in hits.items()}
-    figures |= {
-        "milliseconds, median question to the index": 1000 * float(np.median(seconds[INDEX])),
-        "CPU seconds to build the index": built,
-        "MB of the index on the disk": sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6,
+    index, files = FilterIndex(folder / "index", library), folder / "index"
+    opened, wall, built = _timed(index.refresh)
+    figures = {"CPU seconds to build the index": built, "seconds to build the index": wall}
+    placed = _placed(library, opened.space, folder / "placed.f16")
+    answers: dict[str, list[list[int]]] = {}
+    seconds: dict[str, float] = {}
+    for name, made in _finders(opened, placed, folder, without).items():
+        finder, _, took = _timed(made)
+        if name == LANCE:
+            figures[f"CPU seconds to build {LANCE}"] = took
+        run = [partial(_found, finder, opened.space, picture) for picture in pictures]
+        answers[name], seconds[name], _ = _asked(run, warm=name not in (EXACT, TORCH))
+    asked = [partial(_ask, index, picture) for picture in pictures]
+    answers[INDEX], seconds[INDEX], cpu = _asked(asked, warm=True)
+    hits = {name: _recall(found, answers[EXACT]) for name, found in answers.items()}
+    figures |= {f"recall@{FOUND} of {name} against exact": value for name, value in hits.items()} | {
+        "milliseconds, median question to the index": 1000 * seconds[INDEX],
+        "CPU milliseconds, median question to the index": 1000 * cpu,
+        "MB of the index on the disk": sum(path.stat().st_size for path in files.rglob("*") if path.is_file()) / 1e6,
         **_changes(library, index, size),
     }
-    found = tuple(
-        Way(name=name, seconds=float(np.median(values)), context_tokens=0) for name, values in seconds.items()
-    )
-    same = figures[f"recall@{FOUND} of {TORCH} against exact"] == 1.0
-    return Point(size=size, ways=found, same_answers=same), figures
+    ways = tuple(Way(name=name, seconds=seconds[name], context_tokens=0) for name in (INDEX, *_others(seconds)))
+    return Point(size=size, ways=ways, same_answers=hits.get(TORCH, 1.0) == 1.0), figures
+
+
+def _finders(opened: Opened, placed: Placed, folder: Path, without: Collection[str]) -> dict[str, Callable[[], Finder]]:
+    finders: dict[str, Callable[[], Finder]] = {
+        EXACT: lambda: exact(placed),
+        TORCH: lambda: exact_in_torch(placed),
+        POOLED: lambda: pooled(placed),
+        LISTS: lambda: inverted_lists(placed, np.array(opened.codes), opened.centroids, RERANKED),
+        LANCE: lambda: lance(placed, folder / "lance", RERANKED),
+    }
+    left_out = {*without, *(() if lance_is_there() else (LANCE,))} - {EXACT}
+    return {name: made for name, made in finders.items() if name not in left_out}
+
+
+def _others(ways: Collection[str]) -> Iterator[str]:
+    return (name for name in ways if name != INDEX)
+
+
+def _found(finder: Finder, space: Space, picture: Float32[np.ndarray, "visual dim"]) -> list[int]:
+    return [int(one) for one in finder(space(picture), FOUND)]
+
+
+def _ask(index: FilterIndex, picture: Float32[np.ndarray, "visual dim"]) -> list[int]:
+    return [found.key for found in index.nearest(picture, FOUND)]
+
+
+def _asked(questions: Sequence[Callable[[], list[int]]], *, warm: bool) -> tuple[list[list[int]], float, float]:
+    """Answer all questions: answers, and the median seconds by the clock and of the processor."""
+    if warm:
+        questions[0]()
+    done = [_timed(question) for question in questions]
+    answers = [found for found, _, _ in done]
+    return answers, float(np.median([wall for _, wall, _ in done])), float(np.median([cpu for _, _, cpu in done]))
+
+
+def _timed(run: Callable[[], Result]) -> tuple[Result, float, float]:
+    """Run, and say the seconds by the clock and of the processor."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    result = run()
+    return result, time.perf_counter() - wall, time.process_time() - cpu
+
+
+def _recall(found: Sequence[Sequence[int]], right: Sequence[Sequence[int]]) -> float:
+    shares = [len(set(one) & set(other)) / len(other) for one, other in zip(found, right, strict=True)]
+    return float(np.mean(shares))
+
+
+def _placed(library: Generated, space: Space, path: Path) -> Placed:
+    """Bring all rows into the space of the index, for the ways that score them as they are."""
+    count, each, dim = library.all.shape
+
+    def blocks() -> Iterator[Float32[np.ndarray, "concept row axis"]]:
+        for first in range(0, count, _AT_ONCE):
+            block = library.all[first : first + _AT_ONCE].astype(np.float32)
+            yield space(block.reshape(-1, dim)).reshape(len(block), each, -1)
+
+    return _written(path, blocks(), count)
+
+
+def _written(path: Path, blocks: Iterator[Float32[np.ndarray, "concept row dim"]], count: int) -> Placed:
+    """Write rows to the disk, half as wide, and map them."""
+    with path.open("wb") as file:
+        for block in blocks:
+            file.write(block.astype(np.float16).tobytes())
+    return np.memmap(path, np.float16, "r").reshape(count, ROWS_EACH, -1)
 
 
 def _changes(library: Generated, index: FilterIndex, size: int) -> dict[str, float]:

@@ -11,6 +11,7 @@ import torch
 
 Answer = TypeVar("Answer")
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+_INPUT = Path("/proc/self/io")
 _RESET_PEAK = "5"  # proc(5): sets the peak resident set size back to the present one
 
 
@@ -61,6 +62,19 @@ def extra_peak_bytes(run: Callable[[], object]) -> int | None:
     before = _status_bytes("VmRSS")
     run()
     return _status_bytes("VmHWM") - before
+
+
+def megabytes_read(run: Callable[[], object]) -> float | None:
+    """MB that `run` reads from files, whether the system still held them or not; None outside Linux."""
+    if not _INPUT.exists():
+        return None
+    before = _bytes_read()
+    run()
+    return (_bytes_read() - before) / 1e6
+
+
+def _bytes_read() -> int:
+    return int(_INPUT.read_text().split()[1])  # rchar
 
 
 def _seconds(run: Callable[[], object]) -> float:

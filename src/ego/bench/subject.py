@@ -44,11 +44,14 @@ def opened(checkpoint: str, device: str | None, *, max_visual_tokens: int) -> Hu
 
 def environment(backbone: HuggingFaceBackbone) -> dict[str, str]:
     """Say where it was measured."""
+    return versions() | {"device": str(backbone.device), "dtype": str(backbone.dtype)}
+
+
+def versions() -> dict[str, str]:
+    """Say with what it was measured."""
     return {
         "torch": torch.__version__,
         "transformers": transformers.__version__,
-        "device": str(backbone.device),
-        "dtype": str(backbone.dtype),
         "threads": str(torch.get_num_threads()),
     }
 

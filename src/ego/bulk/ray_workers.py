@@ -43,13 +43,19 @@ def ray_session(address: str | None = None, workers: int | None = None) -> Itera
                 ray.init(address=address, **quiet)
             else:
                 ray.init(address=_LOCAL, num_cpus=workers, include_dashboard=False, **quiet)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise ConfigError(f"no Ray at {address or 'this machine'} ({error}); check the address") from error
+        except Exception as error:  # Ray raises plain ones, too
+            raise ConfigError(_no_ray(address, error)) from error
     try:
         yield ray
     finally:
         if ours:
             ray.shutdown()
+
+
+def _no_ray(address: str | None, error: Exception) -> str:
+    if address:
+        return f"no Ray at {address} ({error}); check the address"
+    return f"Ray does not start on this machine ({error}); try again when it has less to do, or leave --ray out"
 
 
 def _require_reachable(address: str) -> None:

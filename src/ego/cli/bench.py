@@ -48,7 +48,7 @@ def introduction(
     from ego.backbones.loading import hide_progress
     from ego.bench.introduction import bench_introduction
 
-    output, chosen = Output(as_json=as_json), _one_device(device)
+    output, chosen = Output(as_json=as_json), one_device(device)
     with output.working(f"measuring, {rounds} rounds"):
         hide_progress()
         measured = bench_introduction(model, device=chosen, rounds=rounds)
@@ -112,7 +112,7 @@ def _measure(
 
     if plot is not None:
         require_plotting()
-    chosen = _one_device(device)
+    chosen = one_device(device)
     with output.working(f"measuring, {rounds} rounds"):
         hide_progress()
         measured = bench(model, device=chosen, rounds=rounds)
@@ -128,7 +128,8 @@ def draw_growth(measured: "Growth", plot: Path | None, output: Output) -> None:
         output.note(f"drawn into {draw(measured, plot)}")
 
 
-def _one_device(device: str | None) -> str | None:
+def one_device(device: str | None) -> str | None:
+    """Choose where a bench runs."""
     chosen = resolve(device=device).device
     if chosen == SPREAD:
         raise InputError("a bench runs on one device; give --device cpu, cuda or cuda:0")
@@ -143,12 +144,17 @@ def require_plotting() -> None:
 
 def show_growth(measured: "Growth", output: Output) -> None:
     """Print a table of seconds, one column for each size, and how the ways compare."""
+    ways = measured.points[-1].ways
     sizes = [f"{point.size} {measured.grows}" for point in measured.points]
-    table = Table("seconds", *sizes, "context tokens", "extra memory, MB", title=measured.model, title_justify="left")
-    for way in measured.points[-1].ways:
+    columns = {
+        "context tokens": [str(way.context_tokens or "") for way in ways],
+        "extra memory, MB": ["" if way.extra_peak_mb is None else f"{way.extra_peak_mb:.0f}" for way in ways],
+    }
+    shown = {name: values for name, values in columns.items() if any(values)}
+    table = Table("seconds", *sizes, *shown, title=measured.model, title_justify="left")
+    for number, way in enumerate(ways):
         seconds = [f"{point.seconds(way.name):.3f}" for point in measured.points]
-        memory = "" if way.extra_peak_mb is None else f"{way.extra_peak_mb:.0f}"
-        table.add_row(way.name, *seconds, str(way.context_tokens), memory)
+        table.add_row(way.name, *seconds, *(values[number] for values in shown.values()))
     same = all(point.same_answers for point in measured.points)
     figures = [f"{value:.2f}  {name}" for name, value in measured.figures.items()]
     output.result(measured.model_dump(mode="json"), table, *figures, f"Same answers: {'yes' if same else 'no'}.")
