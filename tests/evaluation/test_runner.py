@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from ego.backbones.base import Backbone
+from ego.bulk.jobs import Finished, ThisProcess
 from ego.concept import Concept
 from ego.config import EgoConfig
-from ego.errors import ConfigError, DatasetError
+from ego.errors import BackboneError, ConfigError, DatasetError
+from ego.evaluation.answering import choice_question
 from ego.evaluation.manifest import (
     ChoiceSample,
     Manifest,
@@ -21,7 +23,7 @@ from ego.evaluation.plan import Scope, plan, spread
 from ego.evaluation.records import Introduction, Lines, Record
 from ego.evaluation.report import write_report
 from ego.evaluation.report.results import load_results
-from ego.evaluation.runner import Runner, Step, choice_question
+from ego.evaluation.runner import Model, Runner, Step
 from ego.media import read_image
 from ego.personalizer import Ego
 from tests.backbones.tiny import picture
@@ -93,6 +95,37 @@ def test_a_stopped_run_continues_to_the_same_scores(
     assert records(tmp_path / "stopped") == records(tmp_path / "whole")
     reports = [write_report(tmp_path / name)[0].read_text().split("## Costs")[0] for name in ("whole", "stopped")]
     assert reports[0] == reports[1]
+
+
+@pytest.mark.parametrize("batch", [1, 5])
+def test_workers_that_load_their_own_model_answer_the_same(
+    backbone: Backbone, manifest: Manifest, tmp_path: Path, batch: int
+) -> None:
+    run(backbone, manifest, tmp_path / "here", "ego", limit=2)
+    wanted = plan(backbone, manifest, ("ego",), config=CONFIG, scope=Scope(limit=2))
+    model = Model(backbone.card.model_id, "cpu", manifest, wanted)
+    Runner(backbone, manifest, wanted, tmp_path / "there").run(workers=ThisProcess(model), batch=batch)
+    for file in ("records.jsonl", "introductions.jsonl"):
+        assert (tmp_path / "here" / file).read_bytes() == (tmp_path / "there" / file).read_bytes()
+
+
+def test_workers_that_are_lost_end_the_run_and_keep_what_is_answered(
+    backbone: Backbone, manifest: Manifest, tmp_path: Path
+) -> None:
+    wanted = plan(backbone, manifest, ("none",), config=CONFIG, scope=Scope(tasks=("caption",), limit=3))
+    factory = Model(backbone.card.model_id, "cpu", manifest, wanted)
+
+    class Losing(ThisProcess):
+        def finished(self) -> Finished:
+            finished = super().finished()
+            lost = finished.batch.number == 1
+            return Finished(finished.batch, None, reason="killed") if lost else finished
+
+    with pytest.raises(BackboneError, match="its worker was lost 3 times"):
+        Runner(backbone, manifest, wanted, tmp_path).run(workers=Losing(factory))
+    assert len(records(tmp_path)) == 2
+    Runner(backbone, manifest, wanted, tmp_path).run()
+    assert len(records(tmp_path)) == 3
 
 
 def test_a_folder_belongs_to_one_run(backbone: Backbone, manifest: Manifest, tmp_path: Path) -> None:

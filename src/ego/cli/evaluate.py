@@ -6,8 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ego.cli.introduce_many import Spread
 from ego.cli.opening import open_backbone
-from ego.cli.options import DeviceOption, JsonOption, ModelOption
+from ego.cli.options import (
+    BatchOption,
+    DeviceOption,
+    JsonOption,
+    ModelOption,
+    RayAddressOption,
+    RayOption,
+    WorkersOption,
+)
 from ego.cli.output import Output
 from ego.cli.settings import resolve
 from ego.errors import InputError
@@ -50,6 +59,10 @@ def evaluate(
             metavar="TOML", help="Where the peers' encoders are; see docs/evaluation.md.", rich_help_panel=_METHOD
         ),
     ] = None,
+    batch: BatchOption = 8,
+    ray: RayOption = False,
+    ray_address: RayAddressOption = None,
+    workers: WorkersOption = None,
     model: ModelOption = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
@@ -61,9 +74,11 @@ def evaluate(
     from ego.evaluation.methods.peers.encoders import read_settings
     from ego.evaluation.methods.table import names_of
     from ego.evaluation.plan import Scope, plan
-    from ego.evaluation.runner import Runner
+    from ego.evaluation.runner import Model, Runner
 
     output, settings = Output(as_json=as_json), resolve(model, device=device)
+    shared = Spread(ray, ray_address, workers, batch)
+    shared.check(settings.device if shared.wanted else None)
     with output.working("reading the pictures"):
         manifest = _manifest(dataset, path, neutral_names)
     for note in manifest.notes:
@@ -76,9 +91,13 @@ def evaluate(
     run = plan(backbone, manifest, names_of(method), config=config, peers=encoders, scope=scope)
     for name, reason in run.not_run.items():
         output.note(f"{name} is not run: {reason}")
-    with _progress() as progress:
-        runner = Runner(backbone, manifest, run, out)
-        runner.run(_advance(progress))
+    runner = Runner(backbone, manifest, run, out)
+    if shared.wanted:
+        with shared.made(Model(settings.model, settings.device, manifest, run)) as many, _progress() as progress:
+            runner.run(_advance(progress), many, batch)
+    else:
+        with _progress() as progress:
+            runner.run(_advance(progress))
     for note in runner.left_out.notes:
         output.note(note)
     output.result(

@@ -36,9 +36,14 @@ class Spread:
     workers: int | None
     batch: int
 
+    @property
+    def wanted(self) -> bool:
+        """Whether it is done on Ray."""
+        return self.ray or self.address is not None
+
     def check(self, device: str | None) -> None:
         """Refuse what contradicts itself."""
-        if self.workers is not None and not self.ray and self.address is None:
+        if self.workers is not None and not self.wanted:
             raise InputError("--workers is for Ray; add --ray, or leave it out")
         if device == SPREAD:
             raise InputError("every worker holds a whole model; give --device cpu, cuda or cuda:0 instead of auto")
@@ -46,7 +51,7 @@ class Spread:
     @contextmanager
     def made(self, factory: "WorkFactory") -> Iterator["Workers"]:
         """Give the workers."""
-        if not self.ray and self.address is None:
+        if not self.wanted:
             from ego.bulk.jobs import ThisProcess
 
             yield ThisProcess(factory)
