@@ -25,6 +25,11 @@ class Done:
         """What `--json` printed; fails if there is anything else on stdout."""
         return json.loads(self.out)
 
+    @property
+    def documents(self) -> list[Any]:
+        """What `--json` printed, a document a line; fails if there is anything else on stdout."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
 
 Run = Callable[..., Done]
 

@@ -38,10 +38,10 @@ FLOORS = (
     ("backbones",),
     (
         *("describe", "introduction", "answer", "answer_correction", "calibration", "explain", "pointing", "watching"),
-        *("corrected", "references"),
+        *("corrected", "references", "library.archive"),
         *("prefix_cache", "crowd", "scene", "recognition", "thresholds", "chat"),
     ),
-    ("personalizer",),
+    ("personalizer", "places"),
     (
         "cli",
         "demo",

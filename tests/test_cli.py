@@ -211,7 +211,7 @@ def test_a_damaged_file_is_named_and_the_others_work(knows_bo: Run, tmp_path: Pa
     done = knows_bo("recognize", PICTURES / "scene-01.jpg", "--json")
     assert done.code == 0
     assert "broken.ego" in done.err
-    assert [one["name"] for one in done.document[0]["concepts"]] == ["Bo"]
+    assert [one["name"] for one in done.document["concepts"]] == ["Bo"]
 
 
 def test_a_library_that_is_a_file_ends_with_5(ego: Run, tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_a_library_that_is_a_file_ends_with_5(ego: Run, tmp_path: Path) -> None:
 
 
 def test_recognition_for_people_and_for_programs(knows_bo: Run) -> None:
-    [first, second] = knows_bo("recognize", PICTURES / "scene-01.jpg", PICTURES / "scene-12.jpg", "--json").document
+    [first, second] = knows_bo("recognize", PICTURES / "scene-01.jpg", PICTURES / "scene-12.jpg", "--json").documents
     assert first["image"].endswith("scene-01.jpg")
     [bo] = first["concepts"]
     assert 0.0 <= bo["probability"] <= 1.0
@@ -235,7 +235,7 @@ def test_recognition_for_people_and_for_programs(knows_bo: Run) -> None:
 def test_the_threshold_decides(knows_bo: Run) -> None:
     for threshold, present in (("0", True), ("1", False)):
         done = knows_bo("recognize", PICTURES / "scene-01.jpg", "--threshold", threshold, "--json")
-        assert done.document[0]["concepts"][0]["present"] is present
+        assert done.document["concepts"][0]["present"] is present
 
 
 def test_an_unknown_name_ends_with_3(knows_bo: Run) -> None:

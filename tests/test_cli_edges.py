@@ -152,7 +152,7 @@ def test_a_photo_with_any_name_is_answered(knows_bo: Run, tmp_path: Path) -> Non
     Image.open(PICTURES / "scene-01.jpg").save(odd)
     done = knows_bo("recognize", odd)
     assert (done.code, r"a [/b] \udcff\x1b[31m 12:30.png" in done.out, "\x1b" in done.out) == (0, True, False)
-    assert knows_bo("recognize", odd, "--json").document[0]["image"] == odd
+    assert knows_bo("recognize", odd, "--json").document["image"] == odd
 
 
 def test_a_line_that_is_no_text_is_reported_and_the_chat_goes_on(knows_bo: Run) -> None:  # noqa: F811
@@ -265,8 +265,8 @@ def test_one_unreadable_photo_does_not_cost_the_others(
     locked.chmod(0o000)
     done = as_nobody(lambda: ego("recognize", locked, good, "--library", library, "--json"))
     assert done.code == 2
-    assert ["concepts" in one for one in done.document] == [False, True]
-    assert "Permission denied" in done.document[0]["error"]
+    assert ["concepts" in one for one in done.documents] == [False, True]
+    assert "Permission denied" in done.documents[0]["error"]
 
 
 def as_nobody(work: Callable[[], Done]) -> Done:

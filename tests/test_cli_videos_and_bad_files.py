@@ -12,15 +12,15 @@ def test_one_bad_file_does_not_cost_the_others(knows_bo: Run, tmp_path: Path) ->
     bad.write_bytes(b"no picture")
     done = knows_bo("recognize", PICTURES / "scene-01.jpg", bad, PICTURES / "scene-02.jpg", "--json")
     assert done.code == 2
-    assert ["concepts" in one for one in done.document] == [True, False, True]
-    assert "bad.jpg" in done.document[1]["error"]
+    assert ["concepts" in one for one in done.documents] == [True, False, True]
+    assert "bad.jpg" in done.documents[1]["error"]
     assert "bad.jpg" in done.err
     assert knows_bo("recognize", bad, PICTURES / "scene-01.jpg").out.count("scene-01.jpg") == 1
 
 
 def test_a_video_goes_through_every_answering_command(knows_bo: Run, tmp_path: Path) -> None:  # noqa: F811
     clip = write_video(tmp_path / "park.mp4", 6)
-    [seen] = knows_bo("recognize", clip, "--json").document
+    seen = knows_bo("recognize", clip, "--json").document
     assert [one["name"] for one in seen["concepts"]] == ["Bo"]
     few = knows_bo("ask", "Where is Bo?", clip, "--frames", "2", "--json").document
     many = knows_bo("ask", "Where is Bo?", clip, "--frames", "4", "--json").document

@@ -43,6 +43,7 @@ def test_import_ego_is_light() -> None:
         ["models", "--json"],
         ["concepts", "list"],
         ["concepts", "list", "--json"],
+        ["config", "show"],
     ],
     ids=" ".join,
 )

@@ -7,20 +7,23 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO, TypeAlias
 
 _UNFINISHED = ".unfinished"  # suffix of a file that is being written
 OWN_FILE = 0o600
 OWN_FOLDER = 0o700
+Content: TypeAlias = bytes | Callable[[IO[bytes]], None]
+"""What a file is to hold, or who writes it; a writer may be asked twice, each time for a new file."""
 
 
 class NotReplacedError(OSError):
     """There is something else than a regular file in the place of the file that is to be written."""
 
 
-def write_file(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: Content) -> None:
     """Write a file without a name (where the system can), flush it to disk, then give it its name.
 
     Raises:
@@ -92,7 +95,7 @@ def _kind(mode: int) -> str:
     return kinds.get(stat.S_IFMT(mode), "a device")
 
 
-def _write_nameless(path: Path, content: bytes, mode: int) -> bool:
+def _write_nameless(path: Path, content: Content, mode: int) -> bool:
     """Write a new file that has no name before it is complete: a kill leaves nothing. False where that cannot be."""
     if not (hasattr(os, "O_TMPFILE") and hasattr(os, "O_DIRECTORY")):
         return False
@@ -109,15 +112,18 @@ def _write_nameless(path: Path, content: bytes, mode: int) -> bool:
     return True
 
 
-def _write_named(unfinished: Path, content: bytes, mode: int) -> None:
+def _write_named(unfinished: Path, content: Content, mode: int) -> None:
     handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), OWN_FILE)
     with os.fdopen(handle, "wb") as file:
         _fill(file.fileno(), content, mode)
 
 
-def _fill(handle: int, content: bytes, mode: int) -> None:
+def _fill(handle: int, content: Content, mode: int) -> None:
     with os.fdopen(os.dup(handle), "wb") as file:
-        file.write(content)
+        if isinstance(content, bytes):
+            file.write(content)
+        else:
+            content(file)
     if hasattr(os, "fchmod"):
         os.fchmod(handle, mode)  # whatever the umask is
     os.fsync(handle)

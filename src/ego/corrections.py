@@ -8,7 +8,7 @@ Every correction can be taken back.
 
 import math
 from collections.abc import Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
@@ -85,7 +85,7 @@ class Corrections:
             status = self.path.stat()
             stamp = status.st_mtime_ns, status.st_ino
             if self._known[0] != stamp:
-                self._known = stamp, _File.model_validate_json(self.path.read_bytes()).corrections
+                self._known = stamp, parse_corrections(self.path.read_bytes())
         except FileNotFoundError:
             return ()
         except (OSError, ValidationError) as error:
@@ -107,6 +107,20 @@ class Corrections:
         with self._changing():
             others = [one for one in self.all() if (one.concept, one.picture) != same]
             self._write([*others, correction])
+
+    def merge(self, others: Sequence[Correction]) -> int:
+        """Take over corrections of another library; of two about one concept in one picture the later one counts.
+
+        Returns:
+            How many were taken over.
+        """
+        with self._changing() if others else nullcontext():
+            own = {(one.concept, one.picture): one for one in self.all()}
+            fresh = [one for one in others if one.when > getattr(own.get((one.concept, one.picture)), "when", "")]
+            if fresh:
+                joined = own | {(one.concept, one.picture): one for one in fresh}
+                self._write(sorted(joined.values(), key=lambda one: one.when))
+        return len(fresh)
 
     def undo(self) -> Correction | None:
         """Take the last correction back; None if there is none."""
@@ -138,6 +152,15 @@ class Corrections:
             raise StoreError(
                 f"{self.path} cannot be written ({error.strerror or error}); check permissions and free space"
             ) from error
+
+
+def parse_corrections(content: bytes) -> tuple[Correction, ...]:
+    """Read the content of a file of corrections.
+
+    Raises:
+        ValidationError: If it is none.
+    """
+    return _File.model_validate_json(content).corrections
 
 
 def shift(corrections: Sequence[Correction], *, prior: float = PRIOR) -> float:

@@ -1,6 +1,5 @@
 """ConceptMemory: the kept tokens of one concept, how they came about, and the fingerprint of their model."""
 
-import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -8,7 +7,7 @@ import torch
 
 from ego.config import StoredType
 from ego.errors import ForeignMemoryError, InputError
-from ego.memory_story import Fingerprint, ViewRecord
+from ego.memory_story import Fingerprint, ViewRecord, identity_of
 from ego.visual_tokens import VisualTokens, concatenate
 
 __all__ = ["ConceptMemory", "Fingerprint", "ViewRecord"]
@@ -43,9 +42,8 @@ class ConceptMemory:
 
     @property
     def identity(self) -> str:
-        """Tell the concept from all others by what stays when it is renamed, moved or gets another view."""
-        first = self.views[0].image if self.views else ""
-        return hashlib.sha256(f"{self.created} {first}".encode()).hexdigest()[:16]
+        """Tell the concept from all others, see `identity_of`."""
+        return identity_of(self.created, self.views[0].image if self.views else "")
 
     @property
     def place(self) -> tuple[datetime, str]:

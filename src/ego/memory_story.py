@@ -1,5 +1,7 @@
 """What a memory tells of itself beside its rows: the model it belongs to, and how each view was chosen."""
 
+import hashlib
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -73,3 +75,13 @@ class ViewRecord(BaseModel):
     importance: tuple[float, ...]
     layers: tuple[int, ...]
     seconds: float
+
+
+def identity_of(created: str, first: str) -> str:
+    """Tell a concept from all others by what stays when it is renamed, moved or gets another view.
+
+    Args:
+        created: Time of introduction.
+        first: Digest of its first reference image; empty if there is none.
+    """
+    return hashlib.sha256(f"{created} {first}".encode()).hexdigest()[:16]

@@ -7,18 +7,39 @@ is made anew has none: what was learnt was learnt of the old one.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ego.atomic_file import make_folder, write_file
 from ego.errors import StoreError
-from ego.memory import ConceptMemory, Fingerprint
+from ego.library.listing import list_library
+from ego.memory_story import Fingerprint, identity_of
 from ego.results import Recognition
 from ego.text_file import read_json
 
 FILE = "thresholds.json"
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+@runtime_checkable
+class Introduced(Protocol):
+    """What a threshold can be of: a memory, or what its file tells of it."""
+
+    @property
+    def name(self) -> str:
+        """The user's name for it."""
+        ...
+
+    @property
+    def created(self) -> str:
+        """Time of introduction."""
+        ...
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """The model it belongs to."""
+        ...
 
 
 class Thresholds(BaseModel):
@@ -34,7 +55,7 @@ class Thresholds(BaseModel):
     library: dict[str, Probability] = {}
     concepts: dict[str, dict[str, Probability]] = {}
 
-    def of(self, memory: ConceptMemory) -> float | None:
+    def of(self, memory: Introduced) -> float | None:
         """Find the threshold of a memory; None if nothing was learnt."""
         model = _model(memory.fingerprint)
         return self.concepts.get(model, {}).get(memory.created, self.library.get(model))
@@ -43,15 +64,19 @@ class Thresholds(BaseModel):
         """Keep a threshold for all concepts; None forgets it."""
         return self.model_copy(update={"library": _put(self.library, _model(fingerprint), threshold)})
 
-    def with_concept(self, memory: ConceptMemory, threshold: float | None) -> "Thresholds":
+    def with_concept(self, memory: Introduced, threshold: float | None) -> "Thresholds":
         """Keep a threshold for one concept; None forgets it."""
         model = _model(memory.fingerprint)
         mine = _put(self.concepts.get(model, {}), memory.created, threshold)
         return self.model_copy(update={"concepts": {**self.concepts, model: mine}})
 
-    def applied(
-        self, found: Mapping[str, Recognition], memories: Mapping[str, ConceptMemory]
-    ) -> dict[str, Recognition]:
+    def over(self, other: "Thresholds") -> "Thresholds":
+        """Join with others; where both have one, this one counts."""
+        models = {**other.concepts, **self.concepts}
+        concepts = {model: {**other.concepts.get(model, {}), **self.concepts.get(model, {})} for model in models}
+        return Thresholds(library={**other.library, **self.library}, concepts=concepts)
+
+    def applied(self, found: Mapping[str, Recognition], memories: Mapping[str, Introduced]) -> dict[str, Recognition]:
         """Decide anew what is present, where a threshold was learnt."""
         learnt = {name: self.of(memory) for name, memory in memories.items()}
         return {name: _decided(one, learnt.get(name)) for name, one in found.items()}
@@ -73,7 +98,7 @@ def read_thresholds(folder: Path) -> Thresholds:
 
 
 def learnt_decisions(
-    store: object, seen: Sequence[Mapping[str, Recognition]], memories: Sequence[ConceptMemory]
+    store: object, seen: Sequence[Mapping[str, Recognition]], memories: Sequence[Introduced]
 ) -> list[dict[str, Recognition]]:
     """Decide by what was learnt for a library, if it has a folder to keep that in.
 
@@ -84,6 +109,20 @@ def learnt_decisions(
     thresholds = Thresholds() if folder is None else read_thresholds(Path(folder))
     known = {memory.name: memory for memory in memories}
     return [thresholds.applied(one, known) for one in seen]
+
+
+def learnt_thresholds(library: Path) -> dict[str, float]:
+    """Find what was learnt of each concept of a library, by its identity; neither a model nor torch is loaded.
+
+    Raises:
+        StoreError: If what was learnt, or the library, cannot be read.
+    """
+    thresholds = read_thresholds(library)
+    if thresholds == Thresholds():
+        return {}
+    stories = list_library(library).stories
+    learnt = {identity_of(one.created, one.views[0].image if one.views else ""): thresholds.of(one) for one in stories}
+    return {concept: threshold for concept, threshold in learnt.items() if threshold is not None}
 
 
 def write_thresholds(folder: Path, thresholds: Thresholds) -> Path:

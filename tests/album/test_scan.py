@@ -20,6 +20,7 @@ from ego.album.scan import Progress, scan
 from ego.backbones import load_backbone
 from ego.demo.pictures import shipped_pictures
 from ego.errors import InputError, StoreError, UnknownConceptError
+from ego.thresholds import Thresholds, write_thresholds
 
 PICTURES = shipped_pictures().folder
 PATIENCE = 240.0  # seconds; importing torch on a busy machine takes its time
@@ -205,7 +206,6 @@ def test_find_answers_who_with_whom_and_when(personal: Ego, album: Path) -> None
     assert len(both) + len(alone) == len(some)
     assert not find(index, Question(threshold=0.0, until=date(1999, 1, 1)))
     assert len(find(index, Question(threshold=0.0, since=date(1999, 1, 1)))) == 6
-    assert not find(index, Question(names=("Bo",), thresholds={"Bo": 1.1}))
     with pytest.raises(UnknownConceptError, match="did you mean 'Bo'"):
         find(index, Question(names=("Boo",)))
 
@@ -226,6 +226,22 @@ def test_corrections_are_heard_without_another_scan(personal: Ego, album: Path) 
     assert scan(personal, index, [album / "below"]).looked == 0
     personal.corrections.undo()
     assert find(index, Question(names=("Bo",), threshold=0.0)) == before
+
+
+def test_thresholds_that_were_learnt_are_heeded_without_another_scan(personal: Ego, album: Path) -> None:
+    index = index_of(personal)
+    scan(personal, index, [album / "below"])
+    bo = personal.store.get("Bo")
+    for learnt, found in ((1.0, 0), (0.0, 2)):
+        write_thresholds(personal.store.folder, Thresholds().with_concept(bo, learnt))
+        assert counts(find(index, Question(otherwise=0.0))) == {"Zoe's bag": 2} | ({"Bo": 2} if found else {})
+        assert all(personal.recognize(entry.path)["Bo"].present == bool(found) for entry in index.entries())
+        assert counts(find(index, Question(threshold=0.0))) == {"Bo": 2, "Zoe's bag": 2}
+    write_thresholds(personal.store.folder, Thresholds().with_library(bo.fingerprint, 1.0))
+    assert not find(index, Question(otherwise=0.0))
+    personal.store.rename("Bo", "Beau")
+    write_thresholds(personal.store.folder, Thresholds().with_concept(bo, 0.0))
+    assert len(find(index, Question(names=("Bo",), otherwise=1.0))) == 2
 
 
 def test_what_was_seen_has_a_box(personal: Ego, album: Path) -> None:

@@ -139,7 +139,7 @@ def test_tune_threshold(ego: Run, tmp_path: Path) -> None:
     assert ego("introduce", "Bo", tmp_path / "bo.png", "--keywords", "dog").code == 0
     done = ego("tune-threshold", "--negatives", tmp_path / "street.png", "--json")
     seen = ego("recognize", tmp_path / "street.png", "--json")
-    assert done.document["threshold"] == pytest.approx(seen.document[0]["concepts"][0]["probability"], abs=1e-6)
+    assert done.document["threshold"] == pytest.approx(seen.document["concepts"][0]["probability"], abs=1e-6)
     assert "19 are needed" in done.document["rule"]
     advice = " ".join(ego("tune-threshold", "--negatives", tmp_path / "street.png").out.split())
     printed = re.findall(r"threshold (?:= )?(\d\.\d{6})\b", advice)
@@ -157,7 +157,7 @@ def test_a_threshold_is_kept_and_forgotten(ego: Run, tmp_path: Path) -> None:
         assert ego("introduce", name, tmp_path / f"{name}.png", "--keywords", "dog").code == 0
 
     def thresholds() -> dict[str, float]:
-        seen = ego("recognize", tmp_path / "street.png", "--json").document[0]["concepts"]
+        seen = ego("recognize", tmp_path / "street.png", "--json").document["concepts"]
         assert all(one["present"] == (one["probability"] >= one["threshold"]) for one in seen)
         return {one["name"]: one["threshold"] for one in seen}
 
@@ -175,7 +175,7 @@ def test_a_threshold_is_kept_and_forgotten(ego: Run, tmp_path: Path) -> None:
     }
     assert ego("concepts", "rename", "bo", "Rex").code == 0
     assert thresholds() == {"Rex": kept["bo"], "max": kept["max"]}
-    given = ego("recognize", tmp_path / "street.png", "--threshold", "0.9", "--json").document[0]["concepts"]
+    given = ego("recognize", tmp_path / "street.png", "--threshold", "0.9", "--json").document["concepts"]
     assert [one["threshold"] for one in given] == [0.9, 0.9]
     assert ego("tune-threshold", "--reset", "--name", "rex").code == 0
     assert ego("tune-threshold", "--reset").code == 0
@@ -189,16 +189,16 @@ def test_a_correction_is_kept_for_the_model(ego: Run, tmp_path: Path) -> None:
     assert ego("introduce", "bo", photos[0], "--keywords", "dog").code == 0
     few = ego("tune-threshold", "--name", "bo", "--save-correction", "--negatives", photos[1], "--positives", photos[2])
     assert (few.code, "5 of each" in few.err) == (2, True)
-    before = ego("recognize", photos[1], "--json").document[0]["concepts"][0]["probability"]
+    before = ego("recognize", photos[1], "--json").document["concepts"][0]["probability"]
     kinds = ("--negatives", *photos[1:6], "--positives", *photos[6:])
     done = ego("tune-threshold", "--name", "bo", "--save-correction", *kinds, "--json")
     assert done.code == 0, done.err
-    again = ego("recognize", photos[1], "--json").document[0]["concepts"][0]["probability"]
+    again = ego("recognize", photos[1], "--json").document["concepts"][0]["probability"]
     margin = math.log(before / (1 - before))
     wanted = 1 / (1 + math.exp(-(done.document["scale"] * margin + done.document["bias"])))
     assert again == pytest.approx(wanted, abs=1e-4)
     assert ego("tune-threshold", "--reset").code == 0
-    assert ego("recognize", photos[1], "--json").document[0]["concepts"][0]["probability"] == pytest.approx(before)
+    assert ego("recognize", photos[1], "--json").document["concepts"][0]["probability"] == pytest.approx(before)
 
 
 @pytest.mark.parametrize(

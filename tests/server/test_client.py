@@ -101,7 +101,7 @@ def test_errors_are_those_of_the_library(remote: RemoteEgo, served: Running, mon
 def test_commands_use_the_service(command: Run, tmp_path: Path, alone: Ego) -> None:
     found = command("recognize", SCENE, "--json")
     assert found.code == 0, found.err
-    assert [one["name"] for one in found.document[0]["concepts"]] == ["Bo"]
+    assert [one["name"] for one in found.document["concepts"]] == ["Bo"]
     assert command("ask", "Where is Bo?", SCENE, "--json").document["text"] == alone.ask("Where is Bo?", SCENE).text
     assert command("caption", SCENE).out.strip() == alone.caption(SCENE).text
     assert command("introduce", "Pot", TEAPOT, "--category", "pot").code == 0

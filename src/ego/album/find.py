@@ -4,11 +4,13 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 from ego.album.index import AlbumIndex, Box, Entry, Find
 from ego.album.picture_file import Kind
 from ego.corrections import Corrections, log_odds, logistic, shift
 from ego.errors import InputError, UnknownConceptError
+from ego.thresholds import learnt_thresholds
 
 
 @dataclass(frozen=True)
@@ -47,16 +49,17 @@ class Question:
         without: Concepts that are not.
         since: First day.
         until: Last day.
-        thresholds: Name -> probability from which it counts as there.
-        threshold: The same for every other concept.
+        threshold: Probability from which every concept counts as there, whatever was learnt; None: the one learnt for
+            it (`ego tune-threshold --save`), else `otherwise`.
+        otherwise: The same for concepts of which nothing was learnt.
     """
 
     names: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     since: date | None = None
     until: date | None = None
-    threshold: float = 0.5
-    thresholds: Mapping[str, float] | None = None
+    threshold: float | None = None
+    otherwise: float = 0.5
 
 
 def find(index: AlbumIndex, question: Question) -> list[Match]:
@@ -70,10 +73,18 @@ def find(index: AlbumIndex, question: Question) -> list[Match]:
         raise InputError(f"no album was scanned into {index.path.parent} yet; `ego scan FOLDER` does it")
     names = index.names()
     heard = _Heard(Corrections(index.path.parent), index.model(), names)
+    limits = _limits(index.path.parent, names, question)
     wanted, unwanted = ({_known(name, names) for name in asked} for asked in (question.names, question.without))
-    matches = (_match(entry, names, heard, question) for entry in index.entries() if not entry.problem)
+    matches = (_match(entry, names, heard, limits) for entry in index.entries() if not entry.problem)
     chosen = [match for match in matches if _answers(match, wanted, unwanted, question)]
     return sorted(chosen, key=lambda match: (match.taken, match.path))
+
+
+def _limits(library: Path, names: Iterable[str], question: Question) -> dict[str, float]:
+    """From which probability each concept counts as there."""
+    if question.threshold is not None:
+        return dict.fromkeys(names, question.threshold)
+    return dict.fromkeys(names, question.otherwise) | learnt_thresholds(library)
 
 
 def _known(wanted: str, names: Mapping[str, str]) -> str:
@@ -101,13 +112,11 @@ class _Heard:
         return logistic(log_odds(find.probability) + moved) if moved else find.probability
 
 
-def _match(entry: Entry, names: Mapping[str, str], heard: _Heard, question: Question) -> Match:
-    limits = question.thresholds or {}
+def _match(entry: Entry, names: Mapping[str, str], heard: _Heard, limits: Mapping[str, float]) -> Match:
     seen = [
         Seen(names[find.concept], probability, find.box, find.moments)
         for find in entry.finds.values()
-        if find.concept in names
-        and (probability := heard.probability(find, entry.path)) >= limits.get(names[find.concept], question.threshold)
+        if find.concept in names and (probability := heard.probability(find, entry.path)) >= limits[find.concept]
     ]
     return Match(entry.path, entry.kind, entry.taken, tuple(sorted(seen, key=lambda one: -one.probability)))
 

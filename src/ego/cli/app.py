@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 import ego
-from ego.cli import bench, bench_scale, concepts
+from ego.cli import bench, bench_scale, concepts, config, library
 from ego.cli.album import scan, watch
-from ego.cli.answers import ask, caption, chat, recognize
+from ego.cli.answers import ask, caption, chat
 from ego.cli.calibrate import calibrate
 from ego.cli.check import check
 from ego.cli.correct import correct
@@ -17,12 +17,18 @@ from ego.cli.explain import explain
 from ego.cli.find import find
 from ego.cli.introduce import introduce
 from ego.cli.models import models
+from ego.cli.recognize import recognize
 from ego.cli.serve import keys_app, serve
 from ego.cli.threshold import ManyFiles, tune_threshold
 from ego.cli.web import web
 
 HELP = (
     "Personalize a vision-language model from one photo: introduce your things, then recognize, ask and caption.\n\n"
+    "\b\n"
+    "ego introduce Bo bo-1.jpg bo-2.jpg     remember a dog from two photos  \n"
+    "ego recognize park.jpg beach.jpg       say who is in these photos  \n"
+    'ego ask "Where is Bo?" park.jpg        ask about a photo  \n'
+    "ego scan ~/Pictures && ego find Bo     find Bo in a whole album\n\n"
     "Settings: an option wins over its environment variable (EGO_MODEL, EGO_LIBRARY, EGO_DEVICE), which wins over "
     "config.toml in the usual folder of the platform (~/.config/ego on Linux; keys model, library, device, and a table "
     "method with fields of EgoConfig), which wins over the default.\n\n"
@@ -73,6 +79,8 @@ app.command(rich_help_panel=ALBUM)(find)
 app.command(rich_help_panel=ALBUM)(watch)
 app.command()(web)
 app.add_typer(concepts.app)
+app.add_typer(library.app)
+app.add_typer(config.app)
 app.command()(models)
 app.command()(demo)
 app.command()(serve)

@@ -53,7 +53,7 @@ def find(
             min=0.0,
             max=1.0,
             help="Probability from which a concept counts as there.",
-            show_default="0.5",
+            show_default="learnt, else 0.5",
             rich_help_panel=_WHICH,
         ),
     ] = None,
@@ -97,7 +97,8 @@ def find(
         without=tuple(without or ()),
         since=since.date() if since else None,
         until=until.date() if until else None,
-        threshold=settings.method.get("threshold", 0.5) if threshold is None else threshold,
+        threshold=threshold,
+        otherwise=settings.method.get("threshold", 0.5),
     )
     naming = _naming(sidecars)
     if gallery or naming:
@@ -155,13 +156,12 @@ def _write(file: Path, text: str) -> None:
 
 def _write_sidecars(output: Output, library: Path, question: Any, naming: Any) -> None:
     """Write the sidecar of every scanned picture, so that names that are no longer right leave, too."""
-    from ego.album.find import Question
     from ego.album.find import find as search
     from ego.album.index import AlbumIndex
     from ego.album.sidecar import write_sidecar
 
     index = AlbumIndex(library)
-    everything = replace(Question(), threshold=question.threshold, thresholds=question.thresholds)
+    everything = replace(question, names=(), without=(), since=None, until=None)
     names = {match.path: [one.name for one in match.seen] for match in search(index, everything)}
     written = sum(
         write_sidecar(Path(entry.path), names.get(entry.path, []), naming=naming)

@@ -48,17 +48,10 @@ def list_library(settings: Settings) -> "Listing":
     Raises:
         StoreError: If the user named a folder that is not there, or it cannot be read.
     """
-    from ego.library.database import FILE
-    from ego.library.listing import list_catalogue
-    from ego.memory_listing import list_memories
+    from ego.library.listing import list_library as listed
 
     _require_library(settings)
-    if (settings.library / FILE).exists():
-        return list_catalogue(settings.library)
-    try:
-        return list_memories(settings.library)
-    except OSError as error:
-        raise StoreError(f"{settings.library} cannot be read ({error.strerror or error}); check permissions") from error
+    return listed(settings.library)
 
 
 def _require_library(settings: Settings) -> None:

@@ -48,6 +48,14 @@ DeviceOption: TypeAlias = Annotated[
 JsonOption: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout; everything else goes to stderr.")
 ]
+JsonLinesOption: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="Print one JSON document a line on stdout, for each image as it is answered; everything else goes to "
+        "stderr.",
+    ),
+]
 NamesOption: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(

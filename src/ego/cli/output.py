@@ -71,16 +71,21 @@ class Output:
         return answer is not None and answer.strip().casefold() in {"y", "yes"}
 
     @contextmanager
-    def streaming(self, text: str) -> Iterator[Callable[[str], None] | None]:
+    def streaming(self, text: str, *, before: str = "") -> Iterator[Callable[[str], None] | None]:
         """Show that something takes a while until the answer begins, and print it piece by piece.
 
         Gives None where one JSON document is wanted.
+
+        Args:
+            text: What is being done.
+            before: Printed in front of the first piece.
         """
+        waiting = [before]
         with self._aside.status(Text(visible(text))) as status:
 
             def write(piece: str) -> None:
                 status.stop()
-                sys.stdout.write(visible(piece))
+                sys.stdout.write(visible((waiting.pop() if waiting else "") + piece))
                 sys.stdout.flush()
 
             yield None if self.as_json else write

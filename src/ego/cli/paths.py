@@ -39,6 +39,21 @@ def require_new_file(path: Path, *, replace: bool, option: str) -> None:
         raise InputError(f"there is no folder {path.parent}; make it, or give another {option}")
 
 
+def require_new_folder(path: Path, *, option: str) -> None:
+    """Refuse a folder that holds something already, and make it if it is not there.
+
+    Raises:
+        InputError: If there is a file, or a folder with something in it.
+        OutputError: If it cannot be made.
+    """
+    try:
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise InputError(f"{path} exists already and is no empty folder; give another {option}")
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be made ({error.strerror or error}); choose another place") from error
+
+
 def written(path: Path, content: bytes) -> Path:
     """Write a file of the user's in one step.
 

@@ -52,6 +52,7 @@ class Settings:
         device: Where the model runs; None lets the library choose.
         method: Fields of EgoConfig from the config file.
         server: Address of a running service that does the work; None: this process does.
+        from_file: Which of them the config file says, whether or not something else says more.
     """
 
     model: str
@@ -61,6 +62,7 @@ class Settings:
     device: str | None
     method: dict[str, Any]
     server: str | None = None
+    from_file: frozenset[str] = frozenset()
 
     def config(self, **overrides: Any) -> "EgoConfig":
         """Build the numbers of the method; an override of None changes nothing.
@@ -90,6 +92,7 @@ def resolve(model: str | None = None, library: Path | None = None, device: str |
         device=device or file.device,
         method=file.method,
         server=os.environ.get("EGO_SERVER") or file.server,
+        from_file=frozenset(file.model_fields_set),
     )
 
 

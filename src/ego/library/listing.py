@@ -1,12 +1,26 @@
-"""What the memories of a catalogue tell of themselves, from their headers alone: no rows, no torch."""
+"""What the memories of a library tell of themselves, from their headers alone: no rows, no torch."""
 
 import zlib
 from pathlib import Path
 
-from ego.errors import EgoError
-from ego.library.database import Database
+from ego.errors import EgoError, StoreError
+from ego.library.database import FILE, Database
 from ego.memory_header import MemoryHeader, header_text, read_header
-from ego.memory_listing import Listing
+from ego.memory_listing import Listing, list_memories
+
+
+def list_library(folder: Path) -> Listing:
+    """Read the header of every memory of a library, be it a folder of files or a catalogue.
+
+    Raises:
+        StoreError: If it cannot be read.
+    """
+    if (folder / FILE).exists():
+        return list_catalogue(folder)
+    try:
+        return list_memories(folder)
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be read ({error.strerror or error}); check permissions") from error
 
 
 def list_catalogue(folder: Path) -> Listing:

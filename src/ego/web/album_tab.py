@@ -62,7 +62,7 @@ class AlbumTab:
 
     def chosen(self, wanted: list[str] | None) -> list[tuple[str, str]]:
         """List the pictures with all of the chosen things."""
-        matches = find(self._index, Question(names=tuple(wanted or ()), threshold=self._personal.config.threshold))
+        matches = find(self._index, Question(names=tuple(wanted or ()), otherwise=self._personal.config.threshold))
         return [(match.path, _caption(match)) for match in matches if match.kind == "image"][:SHOWN]
 
     def scanned(self, place: str, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008 - how Gradio is told
