@@ -21,6 +21,7 @@ from ego.backbones import load_backbone
 from ego.demo.pictures import shipped_pictures
 from ego.errors import InputError, StoreError, UnknownConceptError
 from ego.thresholds import Thresholds, write_thresholds
+from tests.album.albums import content
 
 PICTURES = shipped_pictures().folder
 PATIENCE = 240.0  # seconds; importing torch on a busy machine takes its time
@@ -58,14 +59,6 @@ def album(tmp_path: Path) -> Path:
 
 def index_of(personal: Ego) -> AlbumIndex:
     return AlbumIndex(personal.store.folder)
-
-
-def content(index: AlbumIndex) -> list[tuple[object, ...]]:
-    """Everything in the index but the bookkeeping of SQLite."""
-    return [
-        (entry.path, entry.kind, entry.taken, entry.problem, tuple(sorted(entry.finds.items())))
-        for entry in index.entries()
-    ]
 
 
 def test_pictures_are_listed_in_order_without_what_is_none(album: Path) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import torch
 
+from ego.album.looking import spread_out
+from ego.album.scan import scan, scan_with
 from ego.bulk.introductions import Model, introduce_all
 from ego.bulk.jobs import ThisProcess
 from ego.bulk.manifest import read_concepts
@@ -19,9 +21,10 @@ from ego.errors import ConfigError, InputError
 from ego.library.filter.index import Found
 from ego.memory_story import ViewRecord
 from ego.store import ConceptStore
+from tests.album.albums import Counting, album, content, known
 from tests.bulk.shards import Shard
 from tests.bulk.test_introductions import write_manifest
-from tests.bulk.work import Deadly, Doubling, NoModel, jobs
+from tests.bulk.work import Deadly, DeadlyOnce, Doubling, NoModel, jobs
 from tests.library.filter.concepts import picture
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -107,6 +110,19 @@ def threads_of_an_actor() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.mark.distributed
+def test_an_album_on_two_workers_of_which_one_is_killed(ray: Any, tmp_path: Path) -> None:
+    personal, folder = known(tmp_path), album(tmp_path)
+    alone, many = Counting(tmp_path / "alone"), Counting(tmp_path / "many")
+    scan(personal, alone, [folder])
+    task = spread_out(personal, "mini", "cpu")
+    factory = DeadlyOnce(task.look, str(folder / "scene-03.jpg"), tmp_path / "killed")
+    scan_with(task, RayWorkers(ray, factory, 2), many, [folder], batch=2)
+    assert (tmp_path / "killed").exists()
+    assert content(many) == content(alone)
+    assert many.written == alone.written
 
 
 def same(one: Sequence[Found], other: Sequence[Found]) -> bool:

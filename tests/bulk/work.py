@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ego.bulk.jobs import Job, Work
+from ego.bulk.jobs import Job, Work, WorkFactory
 from ego.errors import InputError
 
 
@@ -40,6 +40,26 @@ class Deadly:
 
     def __call__(self) -> Work:
         return lambda jobs: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class DeadlyOnce:
+    """Other work; its process is killed once, when it first meets a job."""
+
+    factory: WorkFactory
+    key: str
+    mark: Path
+
+    def __call__(self) -> Work:
+        work = self.factory()
+
+        def meet(jobs: Sequence[Job]) -> Sequence[Any]:
+            if self.key in {job.key for job in jobs} and not self.mark.exists():
+                self.mark.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return work(jobs)
+
+        return meet
 
 
 @dataclass(frozen=True)

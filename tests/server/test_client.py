@@ -1,6 +1,7 @@
 """`ego.connect` and the command line with EGO_SERVER: the same verbs, the same errors, at once."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -114,6 +115,25 @@ def test_commands_use_the_service(command: Run, tmp_path: Path, alone: Ego) -> N
     assert command("concepts", "remove", "Jug", "--yes").code == 0
     assert command("concepts", "import", tmp_path / "jug.ego", "--name", "Jug II").code == 0
     assert command("concepts", "remove", "Jug II", "--yes").code == 0
+
+
+def test_an_album_is_looked_at_by_the_service(command: Run, tmp_path: Path, alone: Ego, served: Running) -> None:
+    folder = tmp_path / "album"
+    folder.mkdir()
+    for name in ("scene-01.jpg", "scene-12.jpg", "clip-01.mp4"):
+        shutil.copy(PICTURES / name, folder)
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    library = ("--library", tmp_path / "library")
+    done = command("scan", folder, *library, "--json")
+    assert (done.code, done.document["looked"], len(done.document["problems"])) == (0, 4, 1), done.err
+    assert command("scan", folder, *library, "--json").document["looked"] == 0
+    found = command("find", "--threshold", "0", *library, "--json").document
+    seen = {Path(match["path"]).name: {one["name"]: one["probability"] for one in match["seen"]} for match in found}
+    for name, probabilities in seen.items():
+        told = alone.recognize(folder / name)
+        assert probabilities == pytest.approx({one.name: one.probability for one in told.values()}, abs=1e-4)
+    assert len(seen) == 3
+    assert command("scan", folder, *library, "--ray").code == 2
 
 
 def test_a_command_loads_no_torch_and_takes_half_a_second_of_work(served: Running) -> None:

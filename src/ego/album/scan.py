@@ -5,10 +5,9 @@ of a picture is kept with it as a digest: of the model, the concepts in their or
 one of them changes, the answers would, and the pictures are looked at once more.
 """
 
-import hashlib
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,15 +16,13 @@ from filelock import FileLock, Timeout
 from PIL import ExifTags, Image
 
 from ego.album.files import list_pictures
-from ego.album.index import AlbumIndex, Box, Find
-from ego.album.picture_file import Kind
-from ego.corrected import model_key
-from ego.errors import ContextBudgetError, InputError, StoreError
-from ego.memory import ConceptMemory
+from ego.album.index import AlbumIndex
+from ego.album.looking import Looked, Task, here
+from ego.bulk.jobs import Outcome, ThisProcess, Workers
+from ego.bulk.run import run_bulk
+from ego.errors import StoreError
 from ego.personalizer import Ego
-from ego.results import Recognition
 
-LEAST_SHOWN = 0.3  # probability from which a box is kept: corrections and thresholds may let a concept in later
 _LOCK = ".album.lock"
 _EXIF_TIME = "%Y:%m:%d %H:%M:%S"
 
@@ -87,45 +84,79 @@ def scan(
     *,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Summary:
-    """Bring the index up to date with some folders.
+    """Bring the index up to date with some folders; the model in this process looks.
 
     Raises:
         InputError: If a folder does not exist, or no concept is remembered.
         StoreError: If the index cannot be written, or another scan is running.
     """
-    memories = personal.memories
-    if not memories:
-        raise InputError("no concept is remembered for this model; introduce one before an album is scanned")
+    task = here(personal)
+    return scan_with(task, ThisProcess(task.look), index, folders, on_progress=on_progress)
+
+
+def scan_with(
+    task: Task,
+    workers: Workers,
+    index: AlbumIndex,
+    folders: Sequence[str | os.PathLike[str]],
+    *,
+    batch: int = 1,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Summary:
+    """Bring the index up to date with some folders; this process writes, in the order of paths, whoever looks.
+
+    Args:
+        task: What is asked of every picture.
+        workers: Who looks, made ready by `task.look`.
+        index: Where it is written; what stands there is not looked at again.
+        folders: Where the pictures are.
+        batch: Pictures that a worker gets at once.
+        on_progress: Called after each picture.
+
+    Raises:
+        InputError: If a folder does not exist.
+        StoreError: If the index cannot be written, or another scan is running.
+    """
     places = [os.path.abspath(folder) for folder in folders]  # noqa: PTH100 - see list_pictures
     began = time.monotonic()
     listing = list_pictures(folders)
     with _alone(index):
         gone = index.sync(listing.files, places)
-        index.call({memory.identity: memory.name for memory in memories}, model_key(personal.backbone))
-        asked = question_digest(personal, memories)
-        waiting = index.waiting(asked, places)
-        problems = dict(listing.unreadable)
-        identities = {memory.name: memory.identity for memory in memories}
-        for done, (path, kind) in enumerate(waiting, start=1):
-            found, problem = _look(personal, index, path, kind, asked, identities)
-            if problem:
-                problems[path] = problem
-            if on_progress is not None:
-                on_progress(Progress(done, len(waiting), path, found, problem, time.monotonic() - began))
+        index.call(task.names, task.model)
+        waiting = index.waiting(task.digest, places)
+        writer = _Writer(task, index, len(waiting), began, on_progress)
+        jobs = (task.job(path, kind) for path, kind in waiting)
+        report = run_bulk(jobs, workers, writer, batch=batch)
+    lost = {outcome.job.key: outcome.error for outcome in report.failures}
+    problems = tuple(sorted((dict(listing.unreadable) | writer.problems | lost).items()))
     unchanged = len(listing.files) - len(waiting)
-    return Summary(len(waiting), unchanged, gone, tuple(sorted(problems.items())), time.monotonic() - began)
+    return Summary(len(waiting) - len(lost), unchanged, gone, problems, time.monotonic() - began)
 
 
-def question_digest(personal: Ego, memories: Sequence[ConceptMemory]) -> str:
-    """Digest everything that an answer about a picture depends on."""
-    fingerprint, config = personal.backbone.fingerprint, personal.config
-    told = [fingerprint.weights, fingerprint.processor, personal.backbone.card.decoder]
-    told += [str(config.context_budget), str(config.video_frames)]
-    digest = hashlib.sha256("\n".join(told).encode())
-    for memory in memories:
-        rows = memory.tokens.rows.float().contiguous().numpy().tobytes()
-        digest.update(hashlib.sha256(memory.name.encode() + b"\0" + rows).digest())
-    return digest.hexdigest()
+class _Writer:
+    """Writes what came of each picture into the index."""
+
+    def __init__(
+        self, task: Task, index: AlbumIndex, total: int, began: float, on_progress: Callable[[Progress], None] | None
+    ) -> None:
+        self._task, self._index, self._total, self._began = task, index, total, began
+        self._on_progress = on_progress
+        self._done = 0
+        self.problems: dict[str, str] = {}
+
+    def __call__(self, outcome: Outcome) -> None:
+        path, looked = outcome.job.key, outcome.result
+        try:
+            when = "" if looked.problem else taken(path)
+        except OSError as error:  # it left in the meantime
+            looked, when = Looked(problem=str(error)), ""
+        self._index.record(path, self._task.digest, looked.finds, taken=when, problem=looked.problem)
+        if looked.problem:
+            self.problems[path] = looked.problem
+        self._done += 1
+        if self._on_progress is not None:
+            seconds = time.monotonic() - self._began
+            self._on_progress(Progress(self._done, self._total, path, looked.names, looked.problem, seconds))
 
 
 def taken(path: str) -> str:
@@ -139,32 +170,6 @@ def taken(path: str) -> str:
         return datetime.strptime(str(told).strip("\0 "), _EXIF_TIME).isoformat()
     except (OSError, ValueError, SyntaxError, TypeError, KeyError):  # a clip, or no usable EXIF block
         return datetime.fromtimestamp(Path(path).stat().st_mtime).replace(microsecond=0).isoformat()
-
-
-def _look(
-    personal: Ego, index: AlbumIndex, path: str, kind: Kind, asked: str, identities: dict[str, str]
-) -> tuple[tuple[str, ...], str]:
-    try:
-        seen = personal.recognize_many([path], corrected=False)[0]
-        boxes = _boxes(personal, path, kind, seen)
-        when = taken(path)
-    except (InputError, ContextBudgetError, OSError) as error:
-        index.record(path, asked, (), problem=str(error))
-        return (), str(error)
-    index.record(path, asked, [_find(identities[name], one, boxes.get(name)) for name, one in seen.items()], taken=when)
-    return tuple(name for name, one in seen.items() if one.present), ""
-
-
-def _boxes(personal: Ego, path: str, kind: Kind, seen: Mapping[str, Recognition]) -> dict[str, Box]:
-    """Say where the concepts of a photo are, if the model's tokens have a place."""
-    there = [name for name, one in seen.items() if one.probability >= LEAST_SHOWN]
-    if kind == "video" or not there or not personal.backbone.card.has_geometry:
-        return {}
-    return {name: found[0].box for name, found in personal.where(path, there).items()}
-
-
-def _find(concept: str, one: Recognition, box: Box | None) -> Find:
-    return Find(concept, one.probability, one.said, box, one.seen_at)
 
 
 class _alone:  # noqa: N801 - reads as a word of the `with`

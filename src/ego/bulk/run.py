@@ -13,7 +13,7 @@ from itertools import islice
 
 from ego.bulk.jobs import Batch, Finished, Job, Outcome, Workers, logger
 from ego.bulk.journal import Journal
-from ego.errors import EgoError, InputError
+from ego.errors import EgoError, InputError, StoreError
 
 BATCH = 8  # jobs
 RETRIES = 2  # further attempts when a worker is lost
@@ -67,7 +67,8 @@ def run_bulk(
     Args:
         jobs: In the order in which results are to be written; read as they are needed.
         workers: Who does them.
-        write: Keeps a result; called in the order of the jobs, by this thread. An EgoError makes the job fail.
+        write: Keeps a result; called in the order of the jobs, by this thread. An EgoError makes the job fail, a
+            StoreError ends the run: the next result could not be kept either.
         written: Whether the result of a job that the journal knows is where it belongs.
         journal: Remembers across runs what was written.
         batch: Jobs that a worker gets at once.
@@ -173,6 +174,8 @@ class _Run:
                 self._write(outcome)
                 self._count["written"] += 1
                 return
+            except StoreError:
+                raise
             except EgoError as error:
                 outcome = Outcome(outcome.job, error=f"{type(error).__name__}: {error}")
         self._failures.append(outcome)

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,15 +12,27 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ego.cli.introduce_many import Spread
 from ego.cli.opening import open_personalizer
-from ego.cli.options import DeviceOption, FramesOption, JsonOption, LibraryOption, ModelOption
+from ego.cli.options import (
+    BatchOption,
+    DeviceOption,
+    FramesOption,
+    JsonOption,
+    LibraryOption,
+    ModelOption,
+    RayAddressOption,
+    RayOption,
+    WorkersOption,
+)
 from ego.cli.output import Output
-from ego.cli.settings import resolve
+from ego.cli.settings import Settings, resolve
 from ego.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from ego.album import scan as scanning
     from ego.album.index import AlbumIndex
+    from ego.album.looking import Task
 
 FoldersArgument = Annotated[
     list[Path],
@@ -32,6 +45,10 @@ def scan(
     folders: FoldersArgument,
     *,
     frames: FramesOption = None,
+    batch: BatchOption = 8,
+    ray: RayOption = False,
+    ray_address: RayAddressOption = None,
+    workers: WorkersOption = None,
     model: ModelOption = None,
     library: LibraryOption = None,
     device: DeviceOption = None,
@@ -40,19 +57,21 @@ def scan(
     """Look at every new or changed photo and clip of folders; `ego find` then answers at once.
 
     It can be stopped at any moment and goes on where it stood. Pictures are only read. What cannot be read is reported
-    and left out.
+    and left out. With EGO_SERVER set the service looks, with --ray many workers; this process alone writes the index.
     """
-    output = Output(as_json=as_json)
-    settings = resolve(model, library, device)
+    output, settings = Output(as_json=as_json), resolve(model, library, device)
+    spread = Spread(ray, ray_address, workers, batch)
     _require_folders(folders)
-    personal = open_personalizer(settings, output, video_frames=frames)
+    if spread.wanted:
+        spread.check(settings.device)
     from ego.album.index import AlbumIndex
-    from ego.album.scan import scan as look
+    from ego.album.scan import scan_with
 
-    index = AlbumIndex(settings.library)
-    with _bar(as_json=as_json) as on_progress:
-        summary = look(personal, index, folders, on_progress=on_progress)
-    _report(output, index, summary)
+    index, size = AlbumIndex(settings.library), spread.batch if spread.wanted else 1
+    task = _ready(settings, output, frames, spread)()
+    with spread.made(task.look) as hands, _bar(as_json=as_json) as on_progress:
+        summary = scan_with(task, hands, index, folders, batch=size, on_progress=on_progress)
+    _report(output, settings, index, summary)
 
 
 def watch(
@@ -65,23 +84,38 @@ def watch(
     as_json: JsonOption = False,
 ) -> None:
     """Scan folders, then keep their index up to date until interrupted (Ctrl-C)."""
-    output = Output(as_json=as_json)
-    settings = resolve(model, library, device)
+    output, settings = Output(as_json=as_json), resolve(model, library, device)
+    spread = Spread(ray=False, address=None, workers=None, batch=1)
     _require_folders(folders)
     require_extra()
-    personal = open_personalizer(settings, output, video_frames=frames)
     from ego.album.index import AlbumIndex
-    from ego.album.scan import scan as look
+    from ego.album.scan import scan_with
     from ego.album.watch import keep_up
 
     index = AlbumIndex(settings.library)
+    task_now = _ready(settings, output, frames, spread)
 
     def scan_now() -> "scanning.Summary":
-        with _bar(as_json=as_json) as on_progress:
-            return look(personal, index, folders, on_progress=on_progress)
+        task = task_now()  # concepts may have come and gone
+        with spread.made(task.look) as hands, _bar(as_json=as_json) as on_progress:
+            return scan_with(task, hands, index, folders, on_progress=on_progress)
 
     for summary in keep_up(folders, scan_now):
-        _report(output, index, summary)
+        _report(output, settings, index, summary)
+
+
+def _ready(settings: Settings, output: Output, frames: int | None, spread: Spread) -> "Callable[[], Task]":
+    """Open what looks: a service, else the model; gives what to call before each scan."""
+    if settings.server is not None:
+        if spread.wanted:
+            raise InputError("the service does the work already; unset EGO_SERVER, or leave --ray out")
+        from ego.album.looking import at_service
+
+        return partial(at_service, settings.server)
+    personal = open_personalizer(settings, output, video_frames=frames)
+    from ego.album.looking import here, spread_out
+
+    return partial(spread_out, personal, settings.model, settings.device) if spread.wanted else partial(here, personal)
 
 
 def require_extra() -> None:
@@ -96,13 +130,13 @@ def _require_folders(folders: list[Path]) -> None:
             raise InputError(f"{folder} is no folder; give folders of photos and clips")
 
 
-def _report(output: Output, index: "AlbumIndex", summary: "scanning.Summary") -> None:
+def _report(output: Output, settings: Settings, index: "AlbumIndex", summary: "scanning.Summary") -> None:
     from ego.album.find import Question, counts
     from ego.album.find import find as search
 
     for path, problem in summary.problems:
         output.note(f"left out {path}: {problem}")
-    found = counts(search(index, Question()))
+    found = counts(search(index, Question(otherwise=settings.method.get("threshold", 0.5))))
     listed = ", ".join(f"{name} in {number}" for name, number in found.items()) or "nobody was found"
     pace = f", {summary.looked / summary.seconds:.1f} a second" if summary.looked and summary.seconds else ""
     told = (

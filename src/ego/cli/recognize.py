@@ -100,11 +100,9 @@ class _Show:
         self._nobody = self._drawn = 0
 
     def __call__(self, personal: "Ego | RemoteEgo", image: Path) -> dict[str, Any]:
-        from ego.personalizer import Ego
-
         with self._output.working(f"looking at {image}"):
             seen = list(personal.recognize(str(image), self._names, threshold=self._threshold).values())
-            places = _places(personal, image, seen) if self.where and isinstance(personal, Ego) else {}
+            places = _places(personal, image, seen) if self.where else {}
             drawn = self._draw(image, places)
         present = [one.name for one in seen if one.present]
         self._found.update(present)
@@ -161,9 +159,11 @@ def _open_knowing(settings: Settings, output: Output, frames: int | None, *, whe
     return personal
 
 
-def _places(personal: "Ego", image: Path, seen: "list[Recognition]") -> Places:
+def _places(personal: "Ego | RemoteEgo", image: Path, seen: "list[Recognition]") -> Places:
+    from ego.personalizer import Ego
     from ego.places import places
 
+    assert isinstance(personal, Ego)  # a service was refused
     return places(personal, str(image), seen)
 
 
