@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import shutil
+import sqlite3
 import subprocess
 from pathlib import Path
 
@@ -138,3 +139,29 @@ def test_exiftool_reads_what_was_written(photos: list[Match]) -> None:
         assert document["HierarchicalSubject"] == ["Ego|Bo", "Ego|Zoë"]
         assert document["TagsList"] == ["Ego/Bo", "Ego/Zoë"]
         assert "Warning" not in document
+
+
+@pytest.mark.skipif(shutil.which("exiv2") is None, reason="exiv2 is not installed")
+def test_exiv2_reads_what_was_written(photos: list[Match]) -> None:
+    picture = Path(photos[0].path)
+    write_sidecar(picture, ["Bo", "Zoë"])
+    keys = ["-K", "Xmp.dc.subject", "-K", "Xmp.lr.hierarchicalSubject", "-K", "Xmp.digiKam.TagsList"]
+    command = ["exiv2", "-Pkv", *keys, str(sidecar_path(picture))]
+    told = subprocess.run(command, capture_output=True, check=True, text=True).stdout.splitlines()
+    assert [line.split(maxsplit=1) for line in told] == [
+        ["Xmp.dc.subject", "Bo, Zoë"],
+        ["Xmp.lr.hierarchicalSubject", "Ego|Bo, Ego|Zoë"],
+        ["Xmp.digiKam.TagsList", "Ego/Bo, Ego/Zoë"],
+    ]
+
+
+@pytest.mark.skipif(shutil.which("darktable-cli") is None, reason="darktable is not installed")
+def test_darktable_takes_the_names_for_its_own_tags(photos: list[Match], tmp_path: Path) -> None:
+    picture = Path(photos[0].path)
+    write_sidecar(picture, ["Bo", "Zoë"])
+    folders = ["--configdir", str(tmp_path / "config"), "--cachedir", str(tmp_path / "cache")]
+    command = ["darktable-cli", str(picture), str(sidecar_path(picture)), str(tmp_path / "out.jpg"), "--core", *folders]
+    subprocess.run([*command, "--disable-opencl"], capture_output=True, check=True)
+    with sqlite3.connect(tmp_path / "config" / "data.db") as base:
+        tags = {row[0] for row in base.execute("select name from tags")}
+    assert {"Ego|Bo", "Ego|Zoë"} <= tags

@@ -20,6 +20,7 @@ from ego.concept import ImageSource
 from ego.config import EgoConfig
 from ego.corrected import model_key
 from ego.errors import ContextBudgetError, InputError
+from ego.footage import query_frames
 from ego.memory import ConceptMemory
 from ego.memory_file import dump, load
 from ego.memory_story import identity_of
@@ -183,16 +184,25 @@ def _remote_work(address: str, names: Mapping[str, str]) -> Work:
 
 
 def _seen(personal: Ego, one: Picture, names: Mapping[str, str]) -> Looked:
-    seen = personal.recognize_many([one.source], corrected=False)[0]
-    return _looked(seen, names, _boxes(personal, one, seen))
+    source = _read_once(one, personal.config.video_frames)
+    seen = personal.recognize_many([source], corrected=False)[0]
+    return _looked(seen, names, {} if one.kind == "video" else _boxes(personal, source, seen))
 
 
-def _boxes(personal: Ego, one: Picture, seen: Mapping[str, Recognition]) -> dict[str, Box]:
+def _read_once(one: Picture, count: int) -> ImageSource:
+    """Give a photo as a picture, for it is looked at twice; a clip or an animation as it is, for its times are told."""
+    if one.kind == "video":
+        return one.source
+    frames = query_frames(one.source, count)
+    return frames[0].picture if len(frames) == 1 else one.source
+
+
+def _boxes(personal: Ego, source: ImageSource, seen: Mapping[str, Recognition]) -> dict[str, Box]:
     """Say where the concepts of a photo are, if the model's tokens have a place."""
     there = [name for name, found in seen.items() if found.probability >= LEAST_SHOWN]
-    if one.kind == "video" or not there or not personal.backbone.card.has_geometry:
+    if not there or not personal.backbone.card.has_geometry:
         return {}
-    return {name: found[0].box for name, found in personal.where(one.source, there).items()}
+    return {name: found[0].box for name, found in personal.where(source, there).items()}
 
 
 def _looked(seen: Mapping[str, Recognition], names: Mapping[str, str], boxes: Mapping[str, Box]) -> Looked:
