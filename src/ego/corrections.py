@@ -130,6 +130,13 @@ class Corrections:
                 self._write([one for one in others if one is not None])
             return last
 
+    def follow(self, concept: str, changed: str) -> None:
+        """Keep the corrections of a concept whose identity changes with its first reference."""
+        if any(one.concept == concept for one in self.all()):
+            with self._changing():
+                same = {"concept": changed}
+                self._write([one.model_copy(update=same) if one.concept == concept else one for one in self.all()])
+
     def forget(self, concept: str) -> None:
         """Drop every correction of a concept."""
         if any(one.concept == concept for one in self.all()):

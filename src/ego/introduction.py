@@ -1,7 +1,9 @@
 """One reference image -> its kept tokens and the record of how they were chosen (paper 3.1, steps 1 to 6 in order)."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import torch
 from jaxtyping import Float, Int
@@ -10,16 +12,16 @@ from torch import Tensor
 
 from ego.attention import token_importance
 from ego.backbones.base import Backbone
-from ego.concept import Region
+from ego.concept import Concept, Region
 from ego.config import EgoConfig
 from ego.describe import Description, ask_area, describe
 from ego.errors import InputError, SelectionError
 from ego.keywords import Keywords, find_keywords
-from ego.memory import ViewRecord
+from ego.memory import ConceptMemory, Fingerprint, ViewRecord
 from ego.memory_size import MemorySize, memory_size, parse_area
 from ego.regions import OBJECT_COVERAGE, region_mask, token_coverage
 from ego.selection import all_tokens, random_tokens, top_tokens, uniform_tokens
-from ego.visual_tokens import VisualTokens
+from ego.visual_tokens import VisualTokens, concatenate
 
 NO_KEYWORDS = Keywords((), ())
 
@@ -65,6 +67,29 @@ class _Scored:
     description_by: str = "region"
     area_answer: str = ""
     area_percent: float | None = None
+
+
+def remembered_by(
+    concept: Concept, views: Sequence[View], fingerprint: Fingerprint, small: bytes | None
+) -> ConceptMemory:
+    """Make one memory of the views of a concept.
+
+    Args:
+        concept: What the user said of it.
+        views: One for each reference image.
+        fingerprint: Of the model that made them.
+        small: Thumbnail of the first reference, if one is to be kept.
+    """
+    return ConceptMemory(
+        name=concept.name,
+        category=concept.category,
+        notes=concept.notes,
+        tokens=concatenate([view.tokens for view in views]),
+        views=tuple(view.record for view in views),
+        fingerprint=fingerprint,
+        created=datetime.now(UTC).isoformat(timespec="microseconds"),
+        thumbnail=small,
+    )
 
 
 def introduce_view(backbone: Backbone, reference: Reference, config: EgoConfig, layers: tuple[int, ...]) -> View:

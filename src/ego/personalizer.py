@@ -6,11 +6,11 @@ personal = Ego(load_backbone("mini"), store=ConceptStore("my-concepts"))
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 
 from ego.backbones.base import Backbone
+from ego.best_views import best_additions
 from ego.calibration import saved_layers
 from ego.chat import Chat
 from ego.concept import Concept, ImageSource, Region
@@ -20,7 +20,7 @@ from ego.corrections import Corrections
 from ego.crowd import Crowd, remembered
 from ego.errors import InputError
 from ego.footage import QueryImage, query_frames
-from ego.introduction import introduce_view
+from ego.introduction import introduce_view, remembered_by
 from ego.layers import choose_layers
 from ego.library.contract import Library
 from ego.media import Frame, thumbnail
@@ -35,7 +35,7 @@ from ego.scene import Scene, SceneReader, Sight
 from ego.store import ConceptStore
 from ego.store_contents import SkippedFile
 from ego.thresholds import learnt_decisions
-from ego.visual_tokens import concatenate
+from ego.view_likeness import pointed_out
 from ego.watching import groups, over_time
 
 
@@ -105,22 +105,14 @@ class Ego:
         if not replace:
             self.store.require_free(concept.name)
         self.store.add(self.build(concept), replace=replace, stored_type=self.config.stored_type)
-        return self.store.get(concept.name)
+        return pointed_out(self.store.get(concept.name))
 
     def build(self, concept: Concept, *, known: Sequence[str] = ()) -> ConceptMemory:
         """Build the memory of a concept without storing it; pictures with a digest in `known` are passed over."""
         references = read_references(concept, self.config.introduction_frames, known)
         views = [introduce_view(self.backbone, reference, self.config, self.layers) for reference in references]
-        return ConceptMemory(
-            name=concept.name,
-            category=concept.category,
-            notes=concept.notes,
-            tokens=concatenate([view.tokens for view in views]),
-            views=tuple(view.record for view in views),
-            fingerprint=self.backbone.fingerprint,
-            created=datetime.now(UTC).isoformat(timespec="microseconds"),
-            thumbnail=thumbnail(references[0].image) if self.config.thumbnails else None,
-        )
+        small = thumbnail(references[0].image) if self.config.thumbnails else None
+        return remembered_by(concept, views, self.backbone.fingerprint, small)
 
     def add_view(
         self,
@@ -129,13 +121,17 @@ class Ego:
         *,
         keywords: str = "",
         regions: Sequence[Region | None] = (),
+        most: int | None = None,
     ) -> ConceptMemory:
-        """Add reference images to a remembered concept; keywords and regions as for `Concept`."""
+        """Add reference images to a remembered concept; keywords and regions as for `Concept`.
+
+        `most` takes only so many of them: always the one that is least like what is known already.
+        """
         known = self.store.get(name)
         known.require(self.backbone.fingerprint)
         more = self.build(Concept(known.name, images, keywords=keywords, regions=regions), known=known.digests)
-        self.store.add_view(known.name, more)
-        return self.store.get(name)
+        self.store.add_view(known.name, more if most is None else best_additions(known, more, most))
+        return pointed_out(self.store.get(name))
 
     def forget(self, name: str) -> None:
         """Remove a concept, from the store and from what the model keeps of its prompts.

@@ -10,6 +10,7 @@ from ego.cli.album import scan, watch
 from ego.cli.answers import ask, caption, chat
 from ego.cli.calibrate import calibrate
 from ego.cli.check import check
+from ego.cli.check_library import check_library
 from ego.cli.correct import correct
 from ego.cli.demo import demo
 from ego.cli.evaluate import evaluate, report
@@ -90,6 +91,7 @@ app.command("tune-threshold", cls=ManyFiles, rich_help_panel=MEASURING)(tune_thr
 app.command("eval", rich_help_panel=MEASURING)(evaluate)
 app.command(rich_help_panel=MEASURING)(report)
 app.command(rich_help_panel=MEASURING)(check)
+app.command("check-library", rich_help_panel=MEASURING)(check_library)
 bench.app.command("filter")(bench_scale.filter_command)
 bench.app.command("library")(bench_scale.library_command)
 bench.app.command("bulk")(bench_scale.bulk_command)

@@ -116,6 +116,27 @@ def remove(
     output.result({"removed": removed}, f"Forgotten: {', '.join(removed)}.")
 
 
+@app.command("remove-view")
+def remove_view(
+    name: NameArgument,
+    view: Annotated[
+        int,
+        typer.Argument(min=0, metavar="VIEW", help="Its number in `ego concepts show`.", show_default=False),
+    ],
+    *,
+    library: LibraryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take one reference out of a concept; there is no way back. What you corrected stays."""
+    if there := service():
+        told = there.remove_view(name, view).described
+    else:
+        from ego.library.views import remove_view as take_out
+
+        told = describe_memory(take_out(open_store(resolve(library=library)), name, view))
+    Output(as_json=as_json).result(told, f"{told['name']} has {len(told['views'])} views now.")
+
+
 @app.command()
 def export(
     name: NameArgument,

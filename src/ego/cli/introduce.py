@@ -99,7 +99,10 @@ def introduce(
     keep_views: Annotated[
         int | None,
         typer.Option(
-            "--best-views", min=1, help="Of many photos, keep the views that differ most.", show_default="all"
+            "--best-views",
+            min=1,
+            help="Of many photos, keep the views that differ most, with --add-view also from what is known.",
+            show_default="all",
         ),
     ] = None,
     model: ModelOption = None,
@@ -123,8 +126,8 @@ def introduce(
 
     if replace and add_view:
         raise InputError("--replace and --add-view contradict each other; give one of them")
-    if add_view and (category or notes or thumbnail or keep_views):
-        raise InputError("--add-view changes neither category nor notes nor thumbnail nor --best-views; leave them out")
+    if add_view and (category or notes or thumbnail):
+        raise InputError("--add-view changes neither category nor notes nor thumbnail; leave them out")
     output = Output(as_json=as_json)
     regions = _regions(box or (), mask or (), mask_space)
     require_files(images)
@@ -168,16 +171,20 @@ def _remember(
     thumbnail: bool,
     keep_views: int | None,
 ) -> "ConceptMemory":
+    from ego.view_likeness import pointed_out
+
     if not (replace or add_view):
         open_store(settings, may_be_new=True).require_free(concept.name)  # before minutes are spent on a large model
     personal = open_personalizer(settings, output, may_be_new=not add_view, thumbnails=thumbnail or None)
     with output.working(f"introducing {concept.name}: {len(concept.images)} reference image(s)"):
         if add_view:
-            return personal.add_view(concept.name, concept.images, keywords=concept.keywords, regions=concept.regions)
+            return personal.add_view(
+                concept.name, concept.images, keywords=concept.keywords, regions=concept.regions, most=keep_views
+            )
         memory = personal.build(concept)
     memory = _affordable(memory, personal.config, output, keep_views)
     personal.store.add(memory, replace=replace, stored_type=personal.config.stored_type)
-    return personal.store.get(memory.name)
+    return pointed_out(personal.store.get(memory.name))
 
 
 def _affordable(

@@ -15,6 +15,7 @@ from ego.errors import ContextBudgetError
 from ego.footage import QueryImage
 from ego.library.contract import Library
 from ego.library.owners import KEPT_OPEN, Owners
+from ego.library.views import remove_view
 from ego.memory import ConceptMemory
 from ego.personalizer import Ego
 from ego.pointing import Pointing
@@ -145,11 +146,7 @@ class Service:
         """Take a photo out of a concept; in the model's thread, where photos are added, too."""
         store = self.of(owner).store
 
-        def work() -> ConceptMemory:
-            store.add(store.get(name).without_view(view), replace=True)
-            return store.get(name)
-
-        return await self._do(owner, work)
+        return await self._do(owner, lambda: remove_view(store, name, view))
 
     def library(self, owner: str) -> Library:
         """Give an owner's concepts to look after."""
