@@ -152,9 +152,7 @@ def _open_knowing(settings: Settings, output: Output, frames: int | None, *, whe
     if settings.server is None and not open_store(settings).folder.is_dir():
         raise UnknownConceptError(NOTHING_KNOWN)
     if settings.server is not None and where:
-        raise InputError(
-            "--where and --heatmaps are for the model in this process; unset EGO_SERVER (a service says where over HTTP)"
-        )
+        raise InputError("--where and --heatmaps are for the model in this process; unset EGO_SERVER to use them")
     personal = open_answering(settings, output, video_frames=frames)
     if not personal.memories:
         raise UnknownConceptError(NOTHING_KNOWN)
