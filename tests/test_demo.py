@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ego.demo.contact_sheet import COLUMNS, contact_sheet, spoken
-from ego.demo.outcome import Asked, Captioned, Outcome, Score, Seen, Watched, scores
+from ego import Concept, Ego
+from ego.backbones import load_backbone
+from ego.demo.contact_sheet import contact_sheet
+from ego.demo.outcome import Asked, Captioned, Outcome, Score, Seen, Watched, scores, spoken
 from ego.demo.own_album import own_album
 from ego.demo.pictures import own_pictures, shipped_pictures
+from ego.demo.sheet import GAP, HEADING, MOST_LINES, TALLEST, WIDTH, Line, Panel, Section, draw_sheet
 from ego.errors import ConceptNameError, InputError
 from ego.media import read_image
 from ego.video import read_frames
@@ -103,19 +106,46 @@ def test_what_nobody_knows_is_not_counted() -> None:
     assert [score.what for score in scores(unknown)] == ["question answered"]
 
 
-def test_the_contact_sheet_has_a_place_for_everything() -> None:
+def panel(colour: str = "blue", *lines: Line) -> Panel:
+    return Panel((Image.new("RGB", (200, 200), colour),), lines)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 7, 12, 13])
+def test_no_row_of_a_sheet_is_left_empty(count: int) -> None:
+    sheet = np.asarray(draw_sheet([Section("Scenes", tuple(panel() for _ in range(count)), across=4)]))
+    top, rows = GAP + HEADING, -(-count // 4)
+    height = (sheet.shape[0] - top) // rows if count % 4 == 0 else None
+    for row in range(rows if height else 1):
+        line = sheet[top + row * (height or 0) + 5]
+        assert (line != 255).any(-1).mean() > 0.9
+
+
+def test_text_is_as_high_as_needed_and_never_cut_without_a_sign() -> None:
+    short, long = (draw_sheet([Section("", (panel("blue", Line(text)),), 1)]) for text in ("a", "word " * 80))
+    assert long.height > short.height
+    endless = draw_sheet([Section("", (panel("blue", Line("word " * 800)),), 1)])
+    assert endless.height - short.height <= MOST_LINES * 20
+    assert endless.width == short.width == WIDTH
+
+
+def test_right_and_wrong_are_told_apart_without_colours() -> None:
+    right, wrong = (
+        np.asarray(draw_sheet([Section("", (panel("blue", Line("Bo", right)),), 1)]).convert("L")) < 200
+        for right in (True, False)
+    )
+    assert (right != wrong).any()
+
+
+def test_the_contact_sheet_shows_each_thing_beside_its_heat() -> None:
     pictures = shipped_pictures()
-    one = pictures.model_copy(update={"scenes": pictures.scenes[:1]})
-    sheet = contact_sheet(one, outcome_of_one_scene(present=("Bo",)))
-    rows = 2  # concepts above, the scene below
-    assert sheet.width == COLUMNS * 250 + 10
-    assert sheet.height == rows * (240 + 118 + 10) + 10
-    reference = Image.open(one.folder / one.concepts[0].references[0]).resize((240, 240))
-    drawn = sheet.crop((10, 10, 250, 250))
-    difference = [
-        abs(a - b) for a, b in zip(drawn.resize((1, 1)).tobytes(), reference.resize((1, 1)).tobytes(), strict=True)
-    ]
-    assert max(difference) <= 6
+    one = pictures.model_copy(update={"scenes": pictures.scenes[:1], "concepts": pictures.concepts[:1]})
+    personal = Ego(load_backbone("mini"))
+    memory = personal.introduce(Concept("Bo", [one.folder / one.concepts[0].references[0]]))
+    outcome = outcome_of_one_scene(present=("Bo",))
+    plain, sheet = contact_sheet(one, outcome), contact_sheet(one, outcome, {"Bo": memory})
+    place = (WIDTH // 2, GAP + HEADING, WIDTH - GAP, GAP + HEADING + 300)
+    assert len(set(sheet.crop(place).resize((8, 8)).getdata())) > 16  # the heat stands on the right
+    assert len(set(plain.crop((WIDTH - 200, *place[1:])).getdata())) == 1  # without memories there is only the mount
 
 
 # -- the clip
@@ -215,6 +245,7 @@ def test_photos_of_any_shape_stand_in_the_middle_of_their_place(tmp_path: Path) 
     pictures = own_album(tmp_path)
     caption = Captioned(pictures.scenes[0].file, "The cup.", ("cup",), ("cup",), complete=False)
     sheet = contact_sheet(pictures, Outcome(seen=(), asked=(), captioned=(caption,)))
-    red, green, blue = sheet.getpixel((10 + 120, 10 + 120))
+    middle = (WIDTH // 2, GAP + HEADING + TALLEST // 2)
+    red, green, blue = sheet.getpixel(middle)
     assert blue > 200 > red + green
-    assert sheet.getpixel((10 + 120, 10 + 20)) == (238, 238, 238)
+    assert sheet.getpixel((middle[0], GAP + HEADING + 4)) == (238, 238, 238)

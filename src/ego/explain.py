@@ -7,13 +7,14 @@ from ego.heat_picture import draw_heat
 from ego.memory import ConceptMemory, ViewRecord
 
 
-def heatmap(memory: ConceptMemory, reference: Image.Image, *, view: int = 0) -> Image.Image:
+def heatmap(memory: ConceptMemory, reference: Image.Image, *, view: int = 0, legend: bool = True) -> Image.Image:
     """Draw which tokens of a reference image a memory keeps and how important every token was.
 
     Args:
         memory: The memory.
         reference: The reference image of that view, upright.
         view: Which reference, counted from 0.
+        legend: Whether name, description and the scale of colours stand below it.
 
     Raises:
         InputError: If there is no such view, the geometry of the model is unknown, or the picture's shape differs.
@@ -26,6 +27,7 @@ def heatmap(memory: ConceptMemory, reference: Image.Image, *, view: int = 0) -> 
         outlined=[record.boxes[position] for position in record.kept],
         title=f"{memory.name}: the {len(record.kept)} tokens in white boxes are remembered",
         note=record.description,
+        legend=legend,
     )
 
 

@@ -31,6 +31,7 @@ def draw_heat(
     outlined: Sequence[Box] = (),
     title: str = "",
     note: str = "",
+    legend: bool = True,
 ) -> Image.Image:
     """Draw heat over a picture, with a legend below.
 
@@ -41,6 +42,7 @@ def draw_heat(
         outlined: Boxes to be outlined in white.
         title: First line below the picture.
         note: Second line, in full; long ones are wrapped.
+        legend: Whether title, note and the scale of colours stand below the picture.
     """
     canvas = _scaled(picture)
     tinted = Image.fromarray(_tinted(np.asarray(canvas), boxes, heat))
@@ -51,7 +53,7 @@ def draw_heat(
         draw.rectangle((left, top, right, bottom), outline=(0, 0, 0), width=4)
         if min(right - left, bottom - top) > 2:
             draw.rectangle((left + 1, top + 1, right - 1, bottom - 1), outline=(255, 255, 255), width=2)
-    return _with_legend(tinted, title, note)
+    return _with_legend(tinted, title, note) if legend else tinted
 
 
 def _scaled(picture: Image.Image) -> Image.Image:

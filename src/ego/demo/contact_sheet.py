@@ -1,112 +1,83 @@
-"""One picture of the whole demonstration: the concepts above, every scene below with what was found in it."""
+"""One picture of the whole demonstration: what was kept of each thing, and what was found in every scene and clip."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from textwrap import wrap
+from collections.abc import Mapping, Sequence
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from ego.demo.outcome import Outcome, Seen, Watched
 from ego.demo.pictures import DemoClip, DemoConcept, DemoPictures, DemoScene
+from ego.demo.sheet import Line, Panel, Section, draw_sheet
+from ego.explain import heatmap
 from ego.media import read_image
+from ego.memory import ConceptMemory
 from ego.video import read_frames
 
-Colour = tuple[int, int, int]
-
-COLUMNS = 4
-SIDE = 240  # pixels of a picture
-GAP = 10  # pixels
-LINE = 19  # pixels of a line of text
-STRIP = 6 * LINE + 4  # pixels of the text below a picture: three concepts and three lines of caption
-LETTERS = 34  # in a line
-FRAMES = 8  # of a clip, of which one is shown
-INK, RIGHT, WRONG, PAPER = (40, 40, 40), (20, 120, 50), (190, 30, 30), (255, 255, 255)
-MOUNT = (238, 238, 238)  # around a picture that is not square
+FRAMES = 8  # of a clip
 
 
-@dataclass(frozen=True)
-class _Cell:
-    """A picture (of a clip, the frame at a second) and the coloured lines below it."""
+def contact_sheet(
+    pictures: DemoPictures, outcome: Outcome, memories: Mapping[str, ConceptMemory] | None = None
+) -> Image.Image:
+    """Draw the sheet; right answers have a green tick, wrong ones a red cross, those that nobody can judge no mark.
 
-    picture: Path
-    lines: tuple[tuple[str, Colour], ...]
-    second: float | None = None
-
-
-def contact_sheet(pictures: DemoPictures, outcome: Outcome) -> Image.Image:
-    """Draw the sheet; right answers are green, wrong ones red, those that nobody can judge black."""
-    above = [_concept_cell(pictures, concept) for concept in pictures.concepts]
-    below = [_scene_cell(pictures, scene, outcome) for scene in pictures.scenes]
-    below += [_clip_cell(pictures, clip, outcome) for clip in pictures.clips]
-    first = -(-len(above) // COLUMNS)  # rows of concepts
-    rows = first - (-len(below) // COLUMNS)
-    sheet = Image.new("RGB", (COLUMNS * (SIDE + GAP) + GAP, rows * (SIDE + STRIP + GAP) + GAP), PAPER)
-    for cells, offset in ((above, 0), (below, first)):
-        for number, cell in enumerate(cells):
-            row, column = offset + number // COLUMNS, number % COLUMNS
-            _draw(sheet, cell, GAP + column * (SIDE + GAP), GAP + row * (SIDE + STRIP + GAP))
-    return sheet
-
-
-def _concept_cell(pictures: DemoPictures, concept: DemoConcept) -> _Cell:
-    return _Cell(pictures.folder / concept.references[0], ((f"introduced: {concept.name}", INK),))
-
-
-def _scene_cell(pictures: DemoPictures, scene: DemoScene, outcome: Outcome) -> _Cell:
-    caption = next(one for one in outcome.captioned if one.scene == scene.file)
-    seen = [one for one in outcome.seen if one.scene == scene.file]
-    found = [
-        (_found(one), _colour(None if one.likely else one.right)) for one in seen if one.found or one.right is False
+    Args:
+        pictures: What was looked at.
+        outcome: What was found.
+        memories: Name -> what was kept of the thing; drawn as a heat-map where the model's tokens have a place.
+    """
+    things = [_thing(pictures, concept, (memories or {}).get(concept.name)) for concept in pictures.concepts]
+    scenes = [_scene(pictures, scene, outcome) for scene in pictures.scenes]
+    clips = [
+        Section(f"Watched: {clip.note}", tuple(_frames(pictures, clip, outcome)), FRAMES) for clip in pictures.clips
     ]
-    said = [(line, _colour(caption.right)) for line in wrap(caption.caption, LETTERS)]
-    return _Cell(
-        pictures.folder / scene.file,
-        (*(found or [("none of them", _colour(scene.present is not None or None))]), *said),
+    return draw_sheet(
+        [
+            Section("Introduced: white boxes are kept, the brighter the more it was looked at", tuple(things), 3),
+            Section("Recognized, and described with the names", tuple(scenes), 4),
+            *clips,
+        ]
     )
 
 
-def _clip_cell(pictures: DemoPictures, clip: DemoClip, outcome: Outcome) -> _Cell:
+def _thing(pictures: DemoPictures, concept: DemoConcept, memory: ConceptMemory | None) -> Panel:
+    photo = read_image(pictures.folder / concept.references[0]).picture
+    if memory is None:
+        return Panel((photo,), (Line(concept.name),))
+    view = memory.views[0]
+    drawn = (heatmap(memory, photo, legend=False),) if view.boxes else ()
+    kept = f"{concept.name}: {len(view.kept)} of {view.candidates} tokens kept"
+    return Panel((photo, *drawn), (Line(kept), Line(f"In its own words: {view.description}")))
+
+
+def _scene(pictures: DemoPictures, scene: DemoScene, outcome: Outcome) -> Panel:
+    caption = next(one for one in outcome.captioned if one.scene == scene.file)
+    seen = [one for one in outcome.seen if one.scene == scene.file]
+    found = [
+        Line(_found(one), None if one.likely else one.right) for one in seen if one.found or one.right is False
+    ] or [Line("none of them", True if scene.present is not None else None)]
+    return Panel((read_image(pictures.folder / scene.file).picture,), (*found, Line(caption.caption, caption.right)))
+
+
+def _frames(pictures: DemoPictures, clip: DemoClip, outcome: Outcome) -> list[Panel]:
+    """Show every frame with who was seen in it, and whether that is right."""
     watched = [one for one in outcome.watched if one.clip == clip.file]
-    found = [(_when(one), _colour(one.right)) for one in watched if one.found or not one.right]
-    begin, end = next(iter(clip.present.values()), (0.0, 0.0))
-    told = [(line, INK) for line in wrap(f"a clip: {clip.note}", LETTERS)]
-    return _Cell(pictures.folder / clip.file, (*(found or [("none of them", RIGHT)]), *told), (begin + end) / 2)
+    frames = read_frames(pictures.folder / clip.file, FRAMES)
+    return [
+        Panel((frame.picture,), (Line(f"{frame.seconds or 0:.1f} s"), *_at(watched, frame.seconds or 0.0)))
+        for frame in frames
+    ]
 
 
-def spoken(seconds: Sequence[float]) -> str:
-    """Say at which seconds something was seen: the first and the last."""
-    first, last = (f"{second:.1f}" for second in (min(seconds), max(seconds))) if seconds else ("", "")
-    return f"{first} s" if first == last else f"{first} to {last} s"
-
-
-def _when(one: Watched) -> str:
-    return f"{one.concept}: at {spoken(one.seen_at)}" if one.found else f"{one.concept}: not seen"
+def _at(watched: Sequence[Watched], second: float) -> list[Line]:
+    """Say who was seen, or missed, at a second."""
+    lines = []
+    for one in watched:
+        there = one.expected is not None and one.expected[0] <= second <= one.expected[1]
+        seen = any(abs(second - moment) < 0.05 for moment in one.seen_at)
+        if seen or there:
+            lines.append(Line(one.concept if seen else f"not {one.concept}", seen == there))
+    return lines or [Line("nobody", True)]
 
 
 def _found(one: Seen) -> str:
     return f"{one.concept}: {'yes' if one.found else 'no'} {one.probability:.2f}"
-
-
-def _colour(right: bool | None) -> Colour:
-    if right is None:
-        return INK
-    return RIGHT if right else WRONG
-
-
-def _draw(sheet: Image.Image, cell: _Cell, left: int, top: int) -> None:
-    picture = _picture(cell)
-    picture.thumbnail((SIDE, SIDE))
-    sheet.paste(MOUNT, (left, top, left + SIDE, top + SIDE))
-    sheet.paste(picture, (left + (SIDE - picture.width) // 2, top + (SIDE - picture.height) // 2))
-    draw, face = ImageDraw.Draw(sheet), ImageFont.load_default(size=14)
-    for number, (text, colour) in enumerate(cell.lines[: STRIP // LINE]):
-        draw.text((left, top + SIDE + 4 + number * LINE), text, fill=colour, font=face)
-
-
-def _picture(cell: _Cell) -> Image.Image:
-    second = cell.second
-    if second is None:
-        return read_image(cell.picture).picture
-    frames = read_frames(cell.picture, FRAMES)
-    return min(frames, key=lambda frame: abs((frame.seconds or 0.0) - second)).picture

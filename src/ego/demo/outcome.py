@@ -87,6 +87,12 @@ class Score:
     wrong: int
 
 
+def spoken(seconds: Sequence[float]) -> str:
+    """Say at which seconds something was seen: the first and the last."""
+    first, last = (f"{second:.1f}" for second in (min(seconds), max(seconds))) if seconds else ("", "")
+    return f"{first} s" if first == last else f"{first} to {last} s"
+
+
 def scores(outcome: Outcome) -> tuple[Score, ...]:
     """Count right and wrong; what nobody can judge is not counted, and a row of nothing is left out."""
     present = [one.right for one in outcome.seen if one.expected]

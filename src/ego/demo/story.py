@@ -10,8 +10,8 @@ from PIL import Image
 from ego.answer import mentions
 from ego.atomic_file import make_folder, write_file
 from ego.concept import Concept
-from ego.demo.contact_sheet import contact_sheet, spoken
-from ego.demo.outcome import Asked, Captioned, Outcome, Seen, Watched
+from ego.demo.contact_sheet import contact_sheet
+from ego.demo.outcome import Asked, Captioned, Outcome, Seen, Watched, spoken
 from ego.demo.pictures import DemoPictures, DemoScene
 from ego.explain import heatmap
 from ego.media import read_image
@@ -62,7 +62,8 @@ def perform(personal: Ego, pictures: DemoPictures, folder: Path, tell: Tell) -> 
         asked=_ask_all(stage),
         captioned=_caption_all(stage),
     )
-    _save(contact_sheet(pictures, outcome), folder / "contact-sheet.png")
+    sheet = contact_sheet(pictures, outcome, {memory.name: memory for memory in memories})
+    _save(sheet, folder / "contact-sheet.png")
     tell(f"Wrote {folder / 'contact-sheet.png'}: every scene with what was found in it.")
     return outcome
 
@@ -82,7 +83,7 @@ def _introduce_all(stage: _Stage) -> list[ConceptMemory]:
 
 
 def _draw_heatmaps(stage: _Stage, memories: list[ConceptMemory]) -> None:
-    stage.begin("look inside", "Red is attention from the description's words; white boxes are kept tokens.")
+    stage.begin("look inside", "The brighter, the more the description's words looked at it; white boxes are kept.")
     for number, (memory, concept) in enumerate(zip(memories, stage.pictures.concepts, strict=True), start=1):
         if not memory.views[0].boxes:
             stage.tell(f"  {memory.name}: this model's token geometry is unknown, so there is no heat-map.")
