@@ -1,9 +1,14 @@
 """Reports of runs written by hand: what is compared with what, what a query costs, what a reader is warned of."""
 
-from itertools import product
+from itertools import combinations, product
 from pathlib import Path
+from typing import Any
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
 
 from ego.config import EgoConfig
 from ego.errors import ConfigError, DatasetError
@@ -11,9 +16,13 @@ from ego.evaluation.manifest import Manifest, RecognitionSample, Subject
 from ego.evaluation.plan import Run
 from ego.evaluation.records import Introduction, Lines, Record, Timing
 from ego.evaluation.report import write_report
+from ego.evaluation.report.examples import MOST, draw_examples
+from ego.evaluation.report.meanings import MEANINGS
+from ego.evaluation.report.plots import figures
 from ego.evaluation.report.render import facts
 from ego.evaluation.report.results import Cell, load_results
-from ego.evaluation.report.tables import Table, all_tables
+from ego.evaluation.report.tables import COLUMNS, SET_COLUMNS, SPLIT_COLUMNS, Table, all_tables, heading
+from ego.evaluation.report.verdict import verdict
 
 SUBJECTS = (
     Subject(key="bo", name="Bo", references=("1.png", "2.png", "3.png", "4.png", "5.png")),
@@ -166,3 +175,79 @@ def test_a_report_is_deterministic(tmp_path: Path) -> None:
     out = finished(tmp_path, cells, "one", "four")
     first = [path.read_bytes() for path in write_report(out, against="full:1")]
     assert [path.read_bytes() for path in write_report(out, against="full:1")] == first
+
+
+# -- in words
+
+
+def test_the_report_opens_with_the_verdict(tmp_path: Path) -> None:
+    cells = {Cell("none", 1): set(), Cell("ego", 1): {"one"}, Cell("full", 1): {"one"}}
+    finished(tmp_path, cells)
+    [said] = verdict(load_results(tmp_path))
+    assert said.startswith("Recognition: best is ego, 1 view, with F1 100.0 [100.0, 100.0] %.")
+    assert "Of 100 pictures with the thing, it finds it in 100; of 100 without it, it says so of 100." in said
+    assert "It cannot be told from full, 1 view (difference 0.0 [0.0, 0.0] points)." in said
+    assert "That is 100.0 [100.0, 100.0] points more than none, 1 view." in said
+    markdown, html = (path.read_text() for path in write_report(tmp_path))
+    assert markdown.split("\n\n")[1] == said
+    assert html.index(said) < html.index("<table>")
+
+
+def test_a_single_method_is_not_called_the_best(tmp_path: Path) -> None:
+    [said] = verdict(load_results(finished(tmp_path, {Cell("ego", 1): {"one"}})))
+    assert said.startswith("Recognition: ego, 1 view has F1")
+
+
+def test_every_column_of_figures_is_explained(tmp_path: Path) -> None:
+    named = {name for columns in (*COLUMNS.values(), *SPLIT_COLUMNS.values(), SET_COLUMNS) for name in columns}
+    assert {heading(name) for name in named} <= MEANINGS.keys()
+    finished(tmp_path, {Cell("ego", 1): {"one"}, Cell("none", 1): {"one"}}, "one", "two")
+    words = {"method", "split", "concept", "ego, 1 view", "none, 1 view"}
+    for table in titled(tmp_path, "none").values():
+        assert set(table.columns) <= MEANINGS.keys() | words
+    html = write_report(tmp_path)[1].read_text()
+    assert f'<abbr title="{MEANINGS["recall"]}' in html
+
+
+# -- pictures
+
+
+def test_examples_show_what_went_right_and_wrong(tmp_path: Path) -> None:
+    finished(tmp_path, {Cell("ego", 1): {"one"}}, "one", "two")
+    for split, number in product(("one", "two"), range(SCENES)):
+        if (split, number) != ("two", 0):  # one picture is gone
+            Image.new("RGB", (900, 300), "red").save(tmp_path / f"{split}{number}.png")
+    [shown] = draw_examples(load_results(tmp_path), tmp_path)
+    assert [example.right for example in shown.examples] == [False] + [True] * MOST
+    assert shown.examples[0].picture == "examples/recognition-recognition-wrong-1.jpg"
+    assert (shown.examples[0].asked, shown.examples[0].expected, shown.examples[0].said) == (
+        "Is Bo there?",
+        "yes",
+        "no",
+    )
+    with Image.open(tmp_path / shown.examples[0].picture) as small:
+        assert small.size == (320, 107)
+    html = write_report(tmp_path)[1].read_text()
+    assert html.count("<figure class=") == 1 + MOST
+
+
+def test_a_run_whose_pictures_are_gone_still_has_a_report(tmp_path: Path) -> None:
+    assert draw_examples(load_results(finished(tmp_path, {Cell("ego", 1): {"one"}})), tmp_path) == []
+
+
+def test_no_label_of_a_plot_covers_another(tmp_path: Path) -> None:
+    methods = [f"a-method-with-a-long-name-{number}" for number in range(14)]
+    cells = {Cell(method, views): {"one"} for method in methods for views in (1, 5)}
+    for name, figure in figures(load_results(finished(tmp_path, cells))):
+        boxes = _boxes_of_words(figure)
+        assert len(boxes) > len(cells), name
+        for (one, here), (other, there) in combinations(boxes, 2):
+            assert not here.overlaps(there), (name, one, other)
+
+
+def _boxes_of_words(figure: Figure) -> list[tuple[str, Any]]:
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    boxes = [(text.get_text(), text.get_window_extent(canvas.get_renderer()).shrunk(0.9, 0.9)) for text in texts]
+    return [(text, box) for text, box in boxes if box.width and box.height]

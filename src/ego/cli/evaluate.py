@@ -125,7 +125,10 @@ def report(
     ] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Write report.md, report.html and plots; with a judge, open answers are judged first."""
+    """Say which method is best, in words; write report.html and report.md with tables, examples and plots.
+
+    With a judge, open answers are judged first.
+    """
     from ego.evaluation import require_extra
 
     require_extra()
@@ -137,7 +140,8 @@ def report(
         with output.working("judging open answers"):
             judge_answers(out, Judge(judge, judge_model, judge_key))
     markdown, html = write_report(out, against=against, judge=judge_model or None)
-    output.result({"markdown": str(markdown), "html": str(html)}, markdown.read_text(encoding="utf-8"))
+    text = markdown.read_text(encoding="utf-8")
+    output.result({"markdown": str(markdown), "html": str(html)}, text, f"Wrote {html} and {markdown}")
 
 
 def _manifest(dataset: str, path: Path, neutral_names: bool) -> "Manifest":

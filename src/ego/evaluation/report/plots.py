@@ -14,15 +14,17 @@ from ego.evaluation.report.results import Cell, Results
 from ego.evaluation.report.tables import heading, title_of
 
 RESOLUTION = 120  # dots per inch
+COLOURS, MARKERS = 10, "osD^vPX*"  # matplotlib's colours repeat; then the marker changes
 
 
 def draw_all(results: Results, folder: Path) -> list[Path]:
     """Draw every plot that the records allow; return the files."""
     folder.mkdir(parents=True, exist_ok=True)
-    return [_save(figure, folder / f"{name}.png") for name, figure in _figures(results)]
+    return [_save(figure, folder / f"{name}.png") for name, figure in figures(results)]
 
 
-def _figures(results: Results) -> Iterator[tuple[str, Figure]]:
+def figures(results: Results) -> Iterator[tuple[str, Figure]]:
+    """Yield every plot with its name."""
     for task, kind in results.groups:
         main = results.scorer(kind).main
         scored = [(cell, found[main]) for cell, found in results.scored[task, kind].items()]
@@ -47,13 +49,14 @@ def _bars(scored: Sequence[tuple[Cell, Estimate]], label: str) -> Figure:
 
 
 def _against_tokens(results: Results, scored: Sequence[tuple[Cell, Estimate]], label: str) -> Figure:
-    figure = Figure(figsize=(6, 4), layout="constrained")
+    figure = Figure(figsize=(8, max(4, 1 + 0.25 * len(scored))), layout="constrained")
     axes = figure.add_subplot()
-    for cell, estimate in scored:
+    for number, (cell, estimate) in enumerate(scored):
         tokens = results.cost(cell)["context_tokens"]
-        axes.plot(tokens, 100 * estimate.value, "o")
-        axes.annotate(cell.label, (tokens, 100 * estimate.value), fontsize=7, xytext=(4, 2), textcoords="offset points")
+        marker = MARKERS[number // COLOURS % len(MARKERS)]
+        axes.plot(tokens, 100 * estimate.value, marker, label=cell.label)
     axes.set(xlabel="context tokens per query, mean over all questions", ylabel=label)
+    figure.legend(loc="outside right upper", fontsize=8)  # beside the plot, where names of close points stay apart
     return figure
 
 
@@ -76,7 +79,7 @@ def _curves(results: Results, task: str) -> Iterator[_Judged]:
 
 
 def _thresholds(curves: Sequence[_Judged]) -> Figure:
-    figure = Figure(figsize=(10, 4.5), layout="constrained")
+    figure = Figure(figsize=(10, 4.5 + 0.2 * len(curves)), layout="constrained")
     roc, reliability = figure.subplots(1, 2)
     for judged in curves:
         found, label = judged.curve, judged.cell.label
@@ -86,7 +89,7 @@ def _thresholds(curves: Sequence[_Judged]) -> Figure:
         axes.plot([0, 1], [0, 1], linestyle=":", color="grey")
     roc.set(xlabel="false positive rate", ylabel="true positive rate", title="ROC (area)")
     reliability.set(xlabel="stated probability of yes", ylabel="share that is there", title="Reliability")
-    roc.legend(fontsize=7)
+    figure.legend(*roc.get_legend_handles_labels(), loc="outside lower center", fontsize=8, ncols=2)
     return figure
 
 

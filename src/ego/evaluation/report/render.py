@@ -1,28 +1,51 @@
 """Tables and plots -> one Markdown and one HTML page."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader
 
+from ego.evaluation.report.examples import Example, Examples
+from ego.evaluation.report.meanings import INTERVAL, MEANINGS
 from ego.evaluation.report.results import Results
 from ego.evaluation.report.tables import Table, mixture, title_of
 
 
-def as_markdown(results: Results, tables: Sequence[Table], plots: Sequence[Path]) -> str:
+@dataclass(frozen=True)
+class Parts:
+    """What a report is made of."""
+
+    verdict: tuple[str, ...]
+    tables: tuple[Table, ...]
+    examples: tuple[Examples, ...]
+    plots: tuple[Path, ...]
+
+    @property
+    def meanings(self) -> dict[str, str]:
+        """What the columns that appear mean."""
+        columns = [column for table in self.tables for column in table.columns]
+        return {column: MEANINGS[column] for column in dict.fromkeys(columns) if column in MEANINGS}
+
+
+def as_markdown(results: Results, parts: Parts) -> str:
     """Write Markdown."""
-    parts = [f"# {title(results)}", "\n".join(f"- {fact}" for fact in facts(results))]
-    for table in tables:
-        parts += [f"## {table.title}", _markdown_table(table), *([table.note] if table.note else [])]
-    parts += ["## Plots", *(f"![{plot.stem}](plots/{plot.name})" for plot in plots)]
-    return "\n\n".join(parts) + "\n"
+    text = [f"# {title(results)}", *parts.verdict, "\n".join(f"- {fact}" for fact in facts(results))]
+    for table in parts.tables:
+        text += [f"## {table.title}", _markdown_table(table), *([table.note] if table.note else [])]
+    for shown in parts.examples:
+        text += [f"## {shown.title}", *(_markdown_example(example) for example in shown.examples)]
+    text += ["## Plots", *(f"![{plot.stem}](plots/{plot.name})" for plot in parts.plots)]
+    meanings = "\n".join(f"- **{column}**: {meaning}" for column, meaning in parts.meanings.items())
+    return "\n\n".join([*text, "## What the columns mean", INTERVAL, meanings]) + "\n"
 
 
-def as_html(results: Results, tables: Sequence[Table], plots: Sequence[Path]) -> str:
+def as_html(results: Results, parts: Parts) -> str:
     """Write HTML; everything that comes from data is escaped."""
     page = Environment(loader=PackageLoader("ego.evaluation.report", "."), autoescape=True).get_template("page.html")
-    names = [f"plots/{plot.name}" for plot in plots]
-    return page.render(title=title(results), facts=list(facts(results)), tables=tables, plots=names)
+    return page.render(
+        title=title(results), facts=list(facts(results)), parts=parts, meanings=MEANINGS, interval=INTERVAL
+    )
 
 
 def title(results: Results) -> str:
@@ -78,6 +101,12 @@ def _missing(results: Results, method: str, views: int) -> int:
     asked = {(record.sample, record.swapped) for record in results.records}
     mine = {(r.sample, r.swapped) for r in results.records if (r.method, r.views) == (method, views)}
     return len(asked - mine)
+
+
+def _markdown_example(example: Example) -> str:
+    mark = "right" if example.right else "wrong"
+    said = f"{example.asked} {example.said} ({mark}; expected: {example.expected})"
+    return f"![{mark}]({example.picture}) {said}".replace("\n", " ")
 
 
 def _markdown_table(table: Table) -> str:
