@@ -1,6 +1,8 @@
 """`ego serve` and `ego keys`: answer OpenAI's, Ollama's and MCP's clients, and say who may call."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,10 +14,13 @@ from ego.cli.opening import open_backbone
 from ego.cli.options import DeviceOption, JsonOption, LibraryOption, ModelOption
 from ego.cli.output import Output
 from ego.cli.settings import resolve
+from ego.cli.web import require_gradio
 from ego.errors import ConfigError, UnknownConceptError
 
 if TYPE_CHECKING:
+    from ego.server.app import Pages
     from ego.server.keys import KeyRing
+    from ego.server.service import Service
     from ego.server.settings import ServiceSettings
 
 _WHO = "Who may call"
@@ -79,6 +84,10 @@ def serve(
             rich_help_panel="Engine",
         ),
     ] = None,
+    web: Annotated[
+        bool,
+        typer.Option("--web", help="Also show the page for people, under /web; a key is asked for as a password."),
+    ] = False,
     model: ModelOption = None,
     library: LibraryOption = None,
     device: DeviceOption = None,
@@ -103,6 +112,8 @@ def serve(
         body_megabytes=body_megabytes,
     )
     limits.require_safe()  # before the model is loaded
+    if web:
+        require_gradio()
     output = Output(as_json=False)
     from ego.server.app import server
     from ego.server.engines import choose
@@ -113,9 +124,23 @@ def serve(
     service = Service(backbone, choose(backbone, limits, vllm or ()), limits, settings.config())
     output.note(f"{service.model_name} answers on http://{host}:{port}; documentation at /docs")
     configure()
-    running = server(service)
-    running.run()
+    with _pages(service, output) if web else nullcontext() as pages:
+        running = server(service, pages)
+        running.run()
     sys.exit(0 if running.started else ConfigError.exit_code)
+
+
+@contextmanager
+def _pages(service: "Service", output: Output) -> "Iterator[Pages]":
+    """Make the page for people, with a folder that goes with it."""
+    from ego.server.settings import PAGE_PATH
+    from ego.web.folder import folder_of_the_page
+
+    with folder_of_the_page() as folder:
+        from ego.web.owners import OwnersPages
+
+        output.note(f"the page for people is at {PAGE_PATH}/")
+        yield OwnersPages(service, folder, PAGE_PATH)
 
 
 def _limits(**fields: Any) -> "ServiceSettings":

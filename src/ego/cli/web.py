@@ -14,6 +14,7 @@ from ego.cli.settings import resolve
 from ego.errors import ConfigError, InputError
 
 DEFAULT_PORT = 8322
+GOODBYE = 30  # most seconds that an answer may take after Ctrl-C
 _WHO = "Who may open it"
 
 
@@ -38,19 +39,35 @@ def web(
     """Open the page: add things, see who is where and why, correct, chat, look through albums."""
     if not _is_own(host) and not password:
         raise InputError(f"{host} can be reached by others; give a --password, or listen on 127.0.0.1")
-    if find_spec("gradio") is None:
-        raise ConfigError("the page needs gradio; install it with: pip install 'ego-vlm[web]'")
-    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    require_gradio()
     output = Output(as_json=False)
     personal = open_personalizer(
         resolve(model, library, device), output, may_be_new=True, video_frames=frames, thumbnails=True
     )
     import uvicorn
 
-    from ego.web.page import page_app
+    from ego.server.listening import Listening
+    from ego.web.folder import folder_of_the_page
 
-    output.note(f"the page is at http://{host}:{port}; Ctrl-C ends it")
-    uvicorn.run(page_app(personal, password), host=host, port=port, log_level="warning")
+    with folder_of_the_page() as folder:
+        from ego.web.desk import Desk
+        from ego.web.page import end_streams, page_app
+
+        output.note(f"the page is at http://{host}:{port}; Ctrl-C ends it")
+        app = page_app(Desk(personal, folder), password=password)
+        config = uvicorn.Config(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=GOODBYE)
+        Listening(config, on_exit=lambda: end_streams(app)).run()
+
+
+def require_gradio() -> None:
+    """Refuse to begin without what the page stands on, and keep it from calling home.
+
+    Raises:
+        ConfigError: If it is not installed.
+    """
+    if find_spec("gradio") is None:
+        raise ConfigError("the page needs gradio; install it with: pip install 'ego-vlm[web]'")
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 
 def _is_own(host: str) -> bool:

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from ego.errors import EgoError
 from ego.server.failures import BusyError, status_of
+from ego.server.settings import PAGE_PATH
 
 
 def failure_response(error: EgoError, path: str) -> Response:
@@ -16,8 +17,13 @@ def failure_response(error: EgoError, path: str) -> Response:
     status, code = status_of(error)
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, BusyError) else {}
     if status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
+        headers["WWW-Authenticate"] = 'Basic realm="Ego"' if of_the_page(path) else "Bearer"
     return _response(path, status, printable(str(error)), code, headers)
+
+
+def of_the_page(path: str) -> bool:
+    """Tell the page for people, where a browser asks for the key, from what programs call."""
+    return path == PAGE_PATH or path.startswith(f"{PAGE_PATH}/")
 
 
 def error_document(path: str, message: str, code: str) -> dict[str, Any]:

@@ -16,13 +16,13 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ego.errors import EgoError
-from ego.server.answers import failure_response
+from ego.server.answers import failure_response, of_the_page
 from ego.server.failures import ForbiddenError, NoKeyError
 from ego.server.journal import log_request
 from ego.server.keys import KeyRing
 from ego.server.limits import RateLimit
 from ego.server.metrics import Metrics
-from ego.server.settings import ServiceSettings
+from ego.server.settings import PAGE_PATH, ServiceSettings
 
 ONLY_USER = "me"  # the owner of a service without keys
 SENDING_SECONDS = 60.0  # in which a caller must have sent a whole request
@@ -72,7 +72,8 @@ class Gate:
             if scope["path"] not in OPEN_TO_ALL:
                 owner = self._owner(headers)
                 scope["state"]["owner"] = owner
-                self._rate.take(owner)
+                if not (scope["method"] == "GET" and of_the_page(scope["path"])):  # a page is made of many files
+                    self._rate.take(owner)
         except EgoError as error:
             await failure_response(error, scope["path"])(scope, receive, send)
             return
@@ -100,7 +101,8 @@ class Gate:
         return owner
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", None) or ("/mcp" if scope["path"].startswith("/mcp") else "other")
+        mounted = next((path for path in ("/mcp", PAGE_PATH) if scope["path"].startswith(path)), "other")
+        route = getattr(scope.get("route"), "path", None) or mounted
         self._metrics.requests.labels(route, str(status)).inc()
         self._metrics.seconds.labels(route).observe(seconds)
         log_request(

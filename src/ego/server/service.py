@@ -75,6 +75,11 @@ class Service:
             self._open.popitem(last=False)
         return personal
 
+    def keeping(self, owner: str, *, thumbnails: bool) -> Ego:
+        """Open the concepts of an owner to add to them, with or without small pictures."""
+        config = self.config.model_copy(update={"thumbnails": thumbnails})
+        return Ego(self.backbone, self.of(owner).store, config, cache=self._read)
+
     def require_model(self, name: str) -> None:
         """Refuse a model that is not served.
 
@@ -132,8 +137,7 @@ class Service:
         self._require_room(personal.store)
         if not replace:
             personal.store.require_free(concept.name)
-        config = self.config.model_copy(update={"thumbnails": thumbnail})
-        keeping = Ego(self.backbone, personal.store, config, cache=self._read)
+        keeping = self.keeping(owner, thumbnails=thumbnail)
         return await self._do(owner, lambda: keeping.introduce(concept, replace=replace))
 
     async def add_view(self, owner: str, name: str, concept: Concept) -> ConceptMemory:

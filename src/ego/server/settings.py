@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ego.errors import ConfigError
 
 MEGABYTE = 2**20
+PAGE_PATH = "/web"  # of the page for people, where there is one
 
 
 class ServiceSettings(BaseModel):

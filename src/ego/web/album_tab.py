@@ -1,7 +1,6 @@
-"""The tab of the album: scan a folder, look through what was found, answer what is uncertain."""
+"""The tab of the album: scan a folder, look through what was found, filter it by thing and by day."""
 
-from collections.abc import Callable
-from html import escape
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -10,108 +9,101 @@ import gradio as gr
 from ego.album.find import Match, Question, find
 from ego.album.index import AlbumIndex
 from ego.album.scan import Progress, scan
-from ego.errors import EgoError
-from ego.media import read_image
-from ego.personalizer import Ego
-from ego.web.explaining import explained, message
+from ego.errors import InputError
+from ego.web.album_pictures import marked_thumbnail
+from ego.web.desk import Desk, explained
+from ego.web.review import Review
 
-UNCERTAIN = (0.2, 0.8)  # probabilities between which a find is put before the user
-SHOWN = 200  # most pictures of the gallery at once
-KEYS = """
-() => document.addEventListener("keydown", event => {
-  if (["INPUT", "TEXTAREA"].includes(event.target.tagName)) return;
-  const button = { y: "review-yes", n: "review-no", s: "review-skip" }[event.key];
-  if (button) document.querySelector(`#${button}`)?.click();
-})
-"""
-Doubt = tuple[str, str]  # path and name
+PAGE = 48  # pictures that are shown at once
 
 
 class AlbumTab:
     """Widgets and what happens to them."""
 
-    def __init__(self, personal: Ego, page: gr.Blocks) -> None:
+    def __init__(self, desk: Desk, page: gr.Blocks) -> None:
         """Build the tab where the page stands now."""
-        self._personal, self._index = personal, AlbumIndex(personal.store.folder)
+        self._desk, self._personal = desk, desk.personal
+        self._index = AlbumIndex(desk.personal.store.folder)
         with gr.Row():
             folder = gr.Textbox(label="Folder of photos and clips on this machine", elem_id="scan-folder")
             start = gr.Button("Scan", variant="primary", elem_id="scan")
         told = gr.Markdown(elem_id="scan-told")
         names = gr.CheckboxGroup([], label="Show pictures with all of", elem_id="album-names")
-        gallery = gr.Gallery(label="Found", columns=4, height="auto", object_fit="contain", elem_id="album")
-        gr.Markdown("### Not sure\nKeys: **y** yes, **n** no, **s** skip.")
-        asked = gr.Markdown(elem_id="review-asked")
-        picture = gr.Image(label="Is it there?", interactive=False, elem_id="review-picture", height=320)
+        without = gr.CheckboxGroup([], label="and without", elem_id="album-without")
         with gr.Row():
-            buttons = [gr.Button(word, elem_id=f"review-{word.lower()}") for word in ("Yes", "No", "Skip")]
-        queue = gr.State([])
-        shown = [gallery, names, asked, picture, queue]
-        page.load(explained(self.refreshed), None, shown)
-        page.load(None, None, None, js=KEYS)
-        start.click(self.scanned, folder, [told, *shown])
-        names.input(explained(self.chosen), names, gallery)
-        for button, there in zip(buttons, (True, False, None), strict=True):
-            button.click(explained(self.answering(there)), [queue, names], shown)
+            since = gr.Textbox(label="From day", placeholder="2026-01-31", elem_id="album-since")
+            until = gr.Textbox(label="To day", placeholder="2026-12-31", elem_id="album-until")
+        count = gr.Markdown(elem_id="album-count")
+        gallery = gr.Gallery(
+            label="Found", columns=4, height="auto", object_fit="contain", visible=False, elem_id="album"
+        )
+        further = gr.Button("Show more", elem_id="album-more")
+        most = gr.State(PAGE)
+        asked, shown = [names, without, since, until, most], [gallery, count, further]
+        review = Review(desk, self._index)
+        page.load(desk.handler(self.opened), None, [names, without, *shown, *review.shown])
+        start.click(self.scanned, folder, [told, names, without, *shown, *review.shown])
+        for widget in (names, without):
+            widget.input(desk.handler(self.again), asked[:-1], [most, *shown])
+        for widget in (since, until):
+            widget.submit(desk.handler(self.again), asked[:-1], [most, *shown])
+            widget.blur(desk.handler(self.again), asked[:-1], [most, *shown])
+        further.click(desk.handler(self.more), asked, [most, *shown])
+        review.answered(desk.handler(self.chosen), asked, shown)
 
-    def refreshed(self, wanted: list[str] | None = None) -> Any:
+    def opened(self) -> Any:
         """Read the index anew."""
-        if not self._index.exists:
-            return [], gr.CheckboxGroup(choices=[]), "", None, []
-        known, doubts = list(self._index.names().values()), self._doubts()
-        return self.chosen(wanted), gr.CheckboxGroup(choices=known, value=wanted or []), *_asked(doubts), doubts
+        names = list(self._index.names().values()) if self._index.exists else []
+        filters = gr.CheckboxGroup(choices=names, value=[]), gr.CheckboxGroup(choices=names, value=[])
+        return *filters, *self.chosen([], [], "", "", PAGE), *Review.begun(self._personal, self._index)
 
-    def chosen(self, wanted: list[str] | None) -> list[tuple[str, str]]:
-        """List the pictures with all of the chosen things."""
-        matches = find(self._index, Question(names=tuple(wanted or ()), otherwise=self._personal.config.threshold))
-        return [(match.path, _caption(match)) for match in matches if match.kind == "image"][:SHOWN]
+    def again(self, wanted: list[str], unwanted: list[str], since: str, until: str) -> Any:
+        """Answer another question from its first picture on."""
+        return PAGE, *self.chosen(wanted, unwanted, since, until, PAGE)
+
+    def more(self, wanted: list[str], unwanted: list[str], since: str, until: str, most: int) -> Any:
+        """Show more pictures of the same question."""
+        return most + PAGE, *self.chosen(wanted, unwanted, since, until, most + PAGE)
+
+    def chosen(self, wanted: list[str], unwanted: list[str], since: str, until: str, most: int) -> Any:
+        """List the pictures with all of the chosen things and none of the others."""
+        if not self._index.exists:
+            return gr.Gallery([], visible=False), "", gr.Button(visible=False)
+        question = Question(
+            names=tuple(wanted),
+            without=tuple(unwanted),
+            since=_day(since),
+            until=_day(until),
+            otherwise=self._personal.config.threshold,
+        )
+        matches = find(self._index, question)
+        small = [(marked_thumbnail(match, self._desk.folder), match) for match in matches[:most]]
+        found = [(str(path), _caption(match)) for path, match in small if path]
+        count = f"{len(matches)} picture{'' if len(matches) == 1 else 's'}"
+        return gr.Gallery(found, visible=bool(found)), count, gr.Button(visible=most < len(matches))
 
     def scanned(self, place: str, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008 - how Gradio is told
         """Scan a folder, and say how far it is."""
 
         def show(step: Progress) -> None:
-            progress((step.done, step.total), desc=f"{step.rate:.1f} pictures a second")
+            progress((step.done, step.total), desc=f"{step.rate:.1f} pictures a second, {step.left:.0f} s left")
 
-        try:
-            summary = scan(self._personal, self._index, [Path(place).expanduser()], on_progress=show)
-        except EgoError as error:
-            raise message(str(error)) from error
-        left = f", {len(summary.problems)} left out" if summary.problems else ""
-        return f"{summary.looked} looked at, {summary.unchanged} known already{left}.", *self.refreshed()
-
-    def answering(self, there: bool | None) -> Callable[..., Any]:
-        """Keep the user's yes or no about the picture in question, or skip it."""
-
-        def answered(queue: list[Doubt], wanted: list[str]) -> Any:
-            if not queue:
-                raise message("nothing is uncertain")
-            (path, name), rest = queue[0], queue[1:]
-            if there is None:
-                return gr.skip(), gr.skip(), *_asked(rest), rest
-            self._personal.correct(name, path, there=there)
-            left = [one for one in self._doubts() if one != (path, name)]
-            return self.chosen(wanted), gr.skip(), *_asked(left), left
-
-        return answered
-
-    def _doubts(self) -> list[Doubt]:
-        """List the least certain finds first."""
-        low, high = UNCERTAIN
-        doubts = [
-            (abs(one.probability - 0.5), match.path, one.name)
-            for match in find(self._index, Question(threshold=low))
-            if match.kind == "image" and Path(match.path).is_file()
-            for one in match.seen
-            if one.probability <= high
-        ]
-        return [(path, name) for _, path, name in sorted(doubts)]
+        with explained():
+            if not place.strip():
+                raise InputError("write which folder to scan")
+            summary = scan(self._personal, self._index, [Path(place.strip()).expanduser()], on_progress=show)
+            left = f", {len(summary.problems)} left out" if summary.problems else ""
+            return f"{summary.looked} looked at, {summary.unchanged} known already{left}.", *self.opened()
 
 
-def _asked(queue: list[Doubt]) -> tuple[str, Any]:
-    if not queue:
-        return "Nothing is uncertain.", None
-    path, name = queue[0]
-    return f"**Is this {escape(name)}?** {len(queue)} to go.", read_image(path).picture
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text.strip()) if text.strip() else None
+    except ValueError as error:
+        raise InputError(f"{text!r} is no day; write it as 2026-01-31") from error
 
 
 def _caption(match: Match) -> str:
-    return ", ".join(f"{one.name} {one.probability:.2f}" for one in match.seen)
+    seen = ", ".join(f"{one.name} {one.probability:.2f}" for one in match.seen)
+    moments = sorted({moment for one in match.seen for moment in one.moments})
+    return seen + (f" (clip, at {', '.join(f'{moment:.1f}' for moment in moments)} s)" if moments else "")

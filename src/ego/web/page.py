@@ -1,15 +1,17 @@
 """The page: four tabs over one personalizer. What they do stands in `actions`."""
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from fastapi import FastAPI
+from gradio.routes import App as GradioApp
+from starlette.routing import Mount
 
-from ego.personalizer import Ego
 from ego.web.album_tab import AlbumTab
 from ego.web.ask_tab import AskTab
+from ego.web.desk import Desk
+from ego.web.manager import Manager
+from ego.web.review import KEYS
 from ego.web.things_tab import ThingsTab
 from ego.web.who_tab import WhoTab
 
@@ -17,6 +19,13 @@ STYLE = """
 .gradio-container { max-width: 70rem !important; margin: 0 auto; }
 table.found { border-collapse: collapse; width: 100%; }
 table.found th, table.found td { border-bottom: 1px solid #8886; padding: .4rem .6rem; text-align: left; }
+.kept { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); }
+.kept figure { margin: 0; }
+.kept img { height: auto; width: 100%; }
+#things .grid-container, #album .grid-container {
+  grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)) !important;
+}
+.gradio-container .or, .gradio-container input.subdued { color: inherit; } /* theirs can hardly be read */
 @media (max-width: 640px) {
   .gradio-container, .gradio-container .fillable, .gradio-container .app, .gradio-container main {
     padding: .5rem .25rem !important;
@@ -28,38 +37,57 @@ CODE_FONTS = ["ui-monospace", "monospace"]
 
 
 def look_of_the_page() -> Any:
-    """Give the theme: large enough to touch, fonts of the system."""
-    return gr.themes.Default(primary_hue="indigo", text_size="lg", font=FONTS, font_mono=CODE_FONTS)
+    """Give the theme: large enough to touch, fonts of the system, white on a blue that is dark enough for it."""
+    theme = gr.themes.Default(primary_hue="indigo", text_size="lg", font=FONTS, font_mono=CODE_FONTS)
+    return theme.set(button_primary_background_fill="*primary_600", button_primary_background_fill_hover="*primary_700")
 
 
-def build_page(personal: Ego) -> gr.Blocks:
-    """Build the page over a model and its library."""
-    folder = Path(tempfile.mkdtemp(prefix="ego-web-"))
+def build_page(desk: Desk, *, album: bool = True) -> gr.Blocks:
+    """Build the page over a model and its library.
+
+    Args:
+        desk: What it works with.
+        album: Whether folders of the machine may be looked through.
+    """
     with gr.Blocks(title="Ego", analytics_enabled=False) as page:
         gr.Markdown("# Ego\nYour things, found in your pictures.")
-        with gr.Tab("Look"):
-            WhoTab(personal)
-        with gr.Tab("Ask"):
-            AskTab(personal)
-        with gr.Tab("Things"):
-            ThingsTab(personal, page, folder)
-        with gr.Tab("Album"):
-            AlbumTab(personal, page)
+        with gr.Tabs(overflow_behavior="wrap"):
+            with gr.Tab("Look"):
+                WhoTab(desk)
+            with gr.Tab("Ask"):
+                AskTab(desk)
+            with gr.Tab("Things"):
+                Manager(desk, ThingsTab(desk, page))
+            if album:
+                with gr.Tab("Album"):
+                    AlbumTab(desk, page)
+                page.load(None, None, None, js=KEYS)
     return page
 
 
-def page_app(personal: Ego, password: str | None = None) -> FastAPI:
+def end_streams(app: FastAPI) -> None:
+    """End the streams by which open pages wait for news, so that nobody waits for them when the server stops."""
+    for route in app.routes:
+        if isinstance(route, Mount) and isinstance(route.app, GradioApp):
+            route.app.stop_event.set()
+
+
+def page_app(desk: Desk, *, password: str | None = None, album: bool = True, root: str = "") -> FastAPI:
     """Make the page an application for a web server.
 
     Args:
-        personal: The model with its library.
+        desk: What it works with.
         password: What the user `ego` is asked for; None asks for nothing.
+        album: Whether folders of the machine may be looked through.
+        root: Path under which the application stands, such as "/web".
     """
     app: FastAPI = gr.mount_gradio_app(
         FastAPI(),
-        build_page(personal).queue(),
+        build_page(desk, album=album).queue(),
         path="/",
         auth=("ego", password) if password else None,
+        root_path=root or None,
+        run_history=False,  # answers about people's photos stay out of the browser's memory
         theme=look_of_the_page(),
         css=STYLE,
         footer_links=[],

@@ -6,54 +6,50 @@ from typing import Any
 
 import gradio as gr
 
-from ego.personalizer import Ego
 from ego.web import actions
-from ego.web.explaining import explained, message
+from ego.web.camera import camera
+from ego.web.desk import Desk, message
+
+_OUT: dict[str, Any] = {"interactive": False, "visible": False}  # an empty frame tells nothing
 
 
 class WhoTab:
     """Widgets and what happens to them."""
 
-    def __init__(self, personal: Ego) -> None:
+    def __init__(self, desk: Desk) -> None:
         """Build the tab where the page stands now."""
-        self._personal = personal
+        self._personal = desk.personal
         self._looked, self._path = gr.State(None), gr.State("")
         with gr.Row():
             with gr.Column():
                 file = gr.File(label="A photo or a clip", type="filepath", elem_id="who-file")
-                with gr.Accordion("Use the camera", open=False):
-                    camera = gr.Image(sources=["webcam"], type="filepath", label="Camera", show_label=False)
+                photographed = camera("who-camera")
             with gr.Column():
-                picture = gr.Image(label="Who is where", interactive=False, elem_id="who-picture")
+                picture = gr.Image(**_OUT, label="Who is where", elem_id="who-picture", format="jpeg")
                 table = gr.HTML(elem_id="who-table")
         with gr.Row():
             self._name = gr.Dropdown([], label="Thing", elem_id="who-name")
             show = gr.Button("Show where", elem_id="who-show")
             words = (gr.Button("Yes, it is there", elem_id="who-yes"), gr.Button("No, it is not", elem_id="who-no"))
             undo = gr.Button("Take back", elem_id="who-undo")
-        heat = gr.Image(label="Where it was seen", interactive=False, elem_id="who-heat")
+        heat = gr.Image(**_OUT, label="Where it was seen", elem_id="who-heat", format="png")
         shown = [self._looked, self._path, picture, table, self._name]
-        file.change(explained(self.see), file, shown)
-        camera.change(explained(self.see), camera, shown)
-        show.click(explained(self.where), [self._looked, self._name], heat)
+        for given in (file, photographed):
+            given.change(desk.handler(self.see), given, [*shown, heat])
+        show.click(desk.handler(self.where), [self._looked, self._name], heat)
         for button, there in zip(words, (True, False), strict=True):
-            button.click(explained(self.saying(there)), [self._path, self._name], shown)
-        undo.click(explained(self.take_back), self._path, shown)
+            button.click(desk.handler(self.saying(there)), [self._path, self._name], shown)
+        undo.click(desk.handler(self.take_back), self._path, shown)
 
     def see(self, given: str | None) -> Any:
-        """Look at what was dropped."""
-        if not given:
-            return None, "", None, "", gr.Dropdown(choices=[], value=None)
-        seen = actions.look(self._personal, given)
-        names = [one.name for one in seen.found]
-        choice = gr.Dropdown(choices=names, value=names[0] if names else None)
-        return seen, given, seen.marked, found_table(seen), choice
+        """Look at what was dropped, or photographed; the heat of what was seen before goes."""
+        return *self._seen(given), gr.Image(None, visible=False)
 
     def where(self, seen: actions.Looked | None, who: str | None) -> Any:
         """Draw the heat of one thing."""
         if seen is None or not who:
             raise message("drop a photo first, then choose a thing")
-        return seen.heat(who)
+        return gr.Image(seen.heat(who), visible=True)
 
     def saying(self, there: bool) -> Callable[..., Any]:
         """Keep the user's yes, or no, and look again."""
@@ -63,14 +59,22 @@ class WhoTab:
                 raise message("drop a photo first, then choose a thing")
             self._personal.correct(who, given, there=there)
             gr.Info(f"Kept: {escape(who)} is {'' if there else 'not '}there.")
-            return self.see(given)
+            return self._seen(given, who)
 
         return said
 
     def take_back(self, given: str) -> Any:
         """Undo the last correction and look again."""
         gr.Info("Taken back." if self._personal.corrections.undo() else "There was nothing to take back.")
-        return self.see(given)
+        return self._seen(given)
+
+    def _seen(self, given: str | None, who: str | None = None) -> tuple[Any, ...]:
+        if not given:
+            return None, "", gr.Image(None, visible=False), "", gr.Dropdown(choices=[], value=None)
+        seen = actions.look(self._personal, given)
+        names = [one.name for one in seen.found]
+        choice = gr.Dropdown(choices=names, value=who or next(iter(names), None))
+        return seen, given, gr.Image(seen.marked, visible=True), found_table(seen), choice
 
 
 def found_table(seen: actions.Looked) -> str:

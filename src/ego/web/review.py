@@ -1,0 +1,122 @@
+"""The review: the least certain finds of an album, one after the other, answered by yes and no, by mouse or keys."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ego.album.find import Question, find
+from ego.album.index import AlbumIndex
+from ego.media import read_image
+from ego.personalizer import Ego
+from ego.web.actions import plain, shown
+from ego.web.desk import Desk, message
+from ego.web.marking import Box, mark
+
+UNCERTAIN = (0.2, 0.8)  # probabilities between which a find is put before the user
+KEYS = """
+() => document.addEventListener("keydown", event => {
+  if (event.ctrlKey || event.altKey || event.metaKey) return;
+  if (["INPUT", "TEXTAREA", "SELECT"].includes(event.target.tagName)) return;
+  const name = { y: "yes", n: "no", s: "skip", u: "undo" }[event.key.toLowerCase()];
+  const button = name && document.querySelector(`#review-${name}`);
+  if (button && button.offsetParent !== null) button.click();
+})
+"""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A find that is put before the user."""
+
+    path: str
+    name: str
+    box: Box | None
+
+
+class Review:
+    """Widgets and what happens to them."""
+
+    def __init__(self, desk: Desk, index: AlbumIndex) -> None:
+        """Build them where the page stands now."""
+        self._desk, self._personal, self._index = desk, desk.personal, index
+        gr.Markdown("## Not sure\nKeys: **y** yes, **n** no, **s** skip, **u** take the last answer back.")
+        asked = gr.Markdown(elem_id="review-asked")
+        picture = gr.Image(
+            label="Is it there?",
+            interactive=False,
+            visible=False,
+            elem_id="review-picture",
+            height=360,
+            format="jpeg",
+        )
+        with gr.Row():
+            self._buttons = [
+                gr.Button(word, elem_id=f"review-{name}")
+                for word, name in (("Yes", "yes"), ("No", "no"), ("Skip", "skip"), ("Take back", "undo"))
+            ]
+        self._queue = gr.State([])
+        self.shown = [self._queue, asked, picture]
+
+    def answered(self, then: Callable[..., Any], inputs: list[Any], outputs: list[Any]) -> None:
+        """Say what happens to the rest of the tab after an answer."""
+        acts = (self.answering(True), self.answering(False), self.skip, self.take_back)
+        for button, act in zip(self._buttons, acts, strict=True):
+            button.click(self._desk.handler(act), self._queue, self.shown, show_progress="hidden").success(
+                then, inputs, outputs, show_progress="hidden"
+            )
+
+    def answering(self, there: bool) -> Callable[[list[Doubt]], Any]:
+        """Keep the user's yes or no about the picture in question."""
+
+        def answered(queue: list[Doubt]) -> Any:
+            if not queue:
+                raise message("nothing is uncertain")
+            first, *rest = queue
+            self._personal.correct(first.name, first.path, there=there)
+            still = {(one.path, one.name) for one in doubts(self._personal, self._index)}
+            return _asking([one for one in rest if (one.path, one.name) in still])
+
+        return answered
+
+    def skip(self, queue: list[Doubt]) -> Any:
+        """Leave the picture in question open."""
+        return _asking(queue[1:])
+
+    def take_back(self, _queue: list[Doubt]) -> Any:
+        """Undo the last answer and begin the queue anew."""
+        if self._personal.corrections.undo() is None:
+            raise message("there is nothing to take back")
+        return self.begun(self._personal, self._index)
+
+    @staticmethod
+    def begun(personal: Ego, index: AlbumIndex) -> tuple[Any, ...]:
+        """Put the least certain find before the user."""
+        return _asking(doubts(personal, index))
+
+
+def doubts(personal: Ego, index: AlbumIndex) -> list[Doubt]:
+    """List the photos in which something is uncertain, the least certain first."""
+    if not index.exists:
+        return []
+    low, high = UNCERTAIN
+    found = [
+        (abs(one.probability - personal.config.threshold), match.path, one)
+        for match in find(index, Question(threshold=low))
+        if match.kind == "image" and Path(match.path).is_file()
+        for one in match.seen
+        if one.probability <= high
+    ]
+    return [Doubt(path, one.name, one.box) for _, path, one in sorted(found, key=lambda item: item[:2])]
+
+
+def _asking(queue: Sequence[Doubt]) -> tuple[Any, ...]:
+    if not queue:
+        return [], "Nothing is uncertain.", gr.Image(None, visible=False)
+    first = queue[0]
+    picture = shown(read_image(first.path).picture)
+    if first.box is not None:
+        mark(picture, first.box, f"{first.name}?")
+    return list(queue), f"**Is this {plain(first.name)}?** {len(queue)} to go.", gr.Image(picture, visible=True)
