@@ -1,86 +1,41 @@
 """The page in a real browser: all that a visitor does, on a desktop and a phone, without an error or an obstacle."""
 
-import os
 import re
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("gradio")
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import Page
 
 from ego.demo.pictures import shipped_pictures
+from tests.web.browsing import browser_page, drop, served, tab, words
 
 pytestmark = pytest.mark.web
 
 PICTURES = shipped_pictures().folder
-PATIENCE = 600.0  # seconds; much for a machine with other work, and only failures take it
-CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The page, served by the command itself."""
-    home = tmp_path_factory.mktemp("home")
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-c", "from ego.cli import main; main()", "web", "--port", str(port)]
-    told = {"EGO_LIBRARY": str(home / "library"), "XDG_CONFIG_HOME": str(home), "XDG_DATA_HOME": str(home)}
-    process = subprocess.Popen(command, env=os.environ | told)
-    url = f"http://127.0.0.1:{port}/"
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            urllib.request.urlopen(url, timeout=5).read()
-            break
-        except OSError:
-            time.sleep(0.5)
-    yield url
-    process.terminate()
-    process.wait(timeout=30)
+    with served(tmp_path_factory.mktemp("home"), "web") as (url, _):
+        yield url
 
 
 @pytest.fixture(scope="module")
 def page(address: str) -> Iterator[Page]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *CAMERA])
-        opened = browser.new_page(viewport={"width": 1200, "height": 900})
-        opened.set_default_timeout(1000 * PATIENCE / 2)
-        opened.errors = []  # type: ignore[attr-defined]
-        opened.on("console", lambda said: opened.errors.append(said.text) if said.type == "error" else None)  # type: ignore[attr-defined]
-        opened.on("pageerror", lambda error: opened.errors.append(str(error)))  # type: ignore[attr-defined]
+    with browser_page() as opened:
         opened.goto(address)
         yield opened
-        browser.close()
-
-
-def tab(page: Page, name: str) -> None:
-    page.get_by_role("tab", name=name).click()
-
-
-def words(page: Page, name: str) -> Locator:
-    """A field for text."""
-    return page.locator(f"#{name} input, #{name} textarea").first
 
 
 def test_add_from_two_photos_and_see_what_was_kept(page: Page) -> None:
     tab(page, "Things")
     words(page, "add-name").fill("Bo")
-    page.locator("#add-files input[type=file]").set_input_files([PICTURES / "bo-1.jpg", PICTURES / "bo-2.jpg"])
-    page.locator("#add-files").get_by_text("bo-2").first.wait_for()
+    drop(page, "add-files", PICTURES / "bo-1.jpg", PICTURES / "bo-2.jpg")
     page.locator("#add").click()
     page.locator("#story").get_by_text("is remembered in").wait_for()
     page.locator("#kept img").nth(3).wait_for()
@@ -92,8 +47,7 @@ def test_a_known_name_is_not_taken_by_mistake(page: Page, address: str) -> None:
     tab(page, "Things")
     page.locator("#story").get_by_text("is remembered in").wait_for()
     words(page, "add-name").fill("bo")
-    page.locator("#add-files input[type=file]").set_input_files(PICTURES / "bo-2.jpg")
-    page.locator("#add-files").get_by_text("bo-2").first.wait_for()
+    drop(page, "add-files", PICTURES / "bo-2.jpg")
     page.locator("#add").click()
     page.get_by_text("is remembered already").first.wait_for()
 
@@ -117,8 +71,7 @@ def test_add_from_a_clip(page: Page, address: str) -> None:
     page.goto(address)
     tab(page, "Things")
     words(page, "add-name").fill("Walk")
-    page.locator("#add-files input[type=file]").set_input_files(PICTURES / "clip-01.mp4")
-    page.locator("#add-files").get_by_text("clip-01").first.wait_for()
+    drop(page, "add-files", PICTURES / "clip-01.mp4")
     page.locator("#add").click()
     page.locator("#story").get_by_text("Walk").wait_for()
     assert page.locator("#kept img").count() > 4
@@ -167,8 +120,7 @@ def test_a_bad_file_is_a_message(page: Page, tmp_path: Path) -> None:
     tab(page, "Ask")
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"no picture")
-    page.locator("#ask-file input[type=file]").set_input_files(bad)
-    page.locator("#ask-file").get_by_text("bad").first.wait_for()
+    drop(page, "ask-file", bad)
     words(page, "ask-question").fill("Who is there?")
     page.keyboard.press("Enter")
     page.get_by_text("neither an image nor a video").first.wait_for()
@@ -177,8 +129,7 @@ def test_a_bad_file_is_a_message(page: Page, tmp_path: Path) -> None:
 def test_ask_with_and_without(page: Page, address: str) -> None:
     page.goto(address)
     tab(page, "Ask")
-    page.locator("#ask-file input[type=file]").set_input_files(PICTURES / "scene-01.jpg")
-    page.locator("#ask-file").get_by_text("scene-01").first.wait_for()
+    drop(page, "ask-file", PICTURES / "scene-01.jpg")
     page.wait_for_timeout(1000)
     words(page, "ask-question").fill("Which side is Bo on?")
     page.keyboard.press("Enter")
