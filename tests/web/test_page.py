@@ -160,7 +160,7 @@ def test_album_filters_and_review_by_keys(page: Page, tmp_path: Path) -> None:
 
 def test_rename_delete_export_import_and_reload(page: Page, address: str, tmp_path: Path) -> None:
     tab(page, "Things")
-    page.locator("#things button").filter(has_text=re.compile("^Bo$")).first.click()
+    page.locator("#things").get_by_text("Bo", exact=True).first.click()
     page.locator("#story").get_by_text("Bo", exact=True).wait_for()
     page.locator("#manage button").first.click()
     words(page, "rename-to").fill("Beau")
@@ -169,7 +169,7 @@ def test_rename_delete_export_import_and_reload(page: Page, address: str, tmp_pa
     page.goto(address)
     tab(page, "Things")
     page.locator("#things").get_by_text("Beau").first.wait_for()
-    page.locator("#things button").filter(has_text=re.compile("^Beau$")).first.click()
+    page.locator("#things").get_by_text("Beau", exact=True).first.click()
     page.locator("#story").get_by_text("Beau").wait_for()
     page.locator("#manage button").first.click()
     page.locator("#export").click()

@@ -65,7 +65,7 @@ class ThingsTab:
             add = gr.Button("Remember it", variant="primary", elem_id="add")
         self._story = gr.Markdown(elem_id="story")
         self._kept = gr.HTML(elem_id="kept")
-        photographed.input(_with_one_more, [files, photographed], [files, photographed])
+        photographed.change(_with_one_more, [files, photographed], [files, photographed])
         self._adding = add, [name, files, words, more, self._added]
 
     def _build_correcting(self) -> None:
