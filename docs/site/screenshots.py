@@ -6,15 +6,17 @@ python docs/site/screenshots.py http://127.0.0.1:8322/
 
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from ego.demo.pictures import shipped_pictures
 
-PICTURES = shipped_pictures().folder
+PICTURES = shipped_pictures()
 IMAGES = Path(__file__).resolve().parents[1] / "images"
-PATIENCE = 90_000  # milliseconds
+PATIENCE = 600_000  # milliseconds
+SETTLED = 2000  # milliseconds until pictures have faded in
 
 
 def main(address: str) -> None:
@@ -24,21 +26,43 @@ def main(address: str) -> None:
         page.set_default_timeout(PATIENCE)
         page.goto(address)
         page.get_by_role("tab", name="Things").click()
-        page.locator("#add-name input, #add-name textarea").first.fill("Bo")
-        page.locator("#add-files input[type=file]").set_input_files([PICTURES / "bo-1.jpg", PICTURES / "bo-2.jpg"])
-        page.locator("#add-files").get_by_text("bo-2").first.wait_for()
-        page.locator("#add").click()
-        page.locator("#kept img").nth(1).wait_for()
-        page.wait_for_timeout(2000)
-        page.screenshot(path=IMAGES / "page-things.png", full_page=True)
+        for concept in reversed(PICTURES.concepts):  # the first one stays in sight
+            _add(page, concept.name, [PICTURES.folder / file for file in concept.references[:2]])
+        _take(page, "page-things.png")
         page.get_by_role("tab", name="Look").click()
-        page.locator("#who-file input[type=file]").set_input_files(PICTURES / "scene-01.jpg")
+        page.locator("#who-file input[type=file]").set_input_files(PICTURES.folder / PICTURES.scenes[0].file)
         page.locator("#who-table table").wait_for()
         page.locator("#who-show").click()
         page.locator("#who-heat img").wait_for()
-        page.wait_for_timeout(2000)
-        page.screenshot(path=IMAGES / "page-look.png", full_page=True)
+        _take(page, "page-look.png")
+        page.get_by_role("tab", name="Album").click()
+        with tempfile.TemporaryDirectory(prefix="album-") as folder:
+            for scene in PICTURES.scenes:
+                shutil.copy(PICTURES.folder / scene.file, folder)
+            page.locator("#scan-folder").get_by_role("textbox").fill(folder)
+            page.locator("#scan").click()
+            page.locator("#scan-told").get_by_text("looked at").wait_for()
+            page.locator("#album img").first.wait_for()
+            page.locator("#scan-folder").get_by_role("textbox").fill("~/Pictures")
+            _take(page, "page-album.png")
         browser.close()
+
+
+def _add(page: Page, name: str, photos: list[Path]) -> None:
+    page.locator("#add-name").get_by_role("textbox").fill(name)
+    if page.get_by_label("Clear").count():
+        page.get_by_label("Clear").first.click()
+    page.locator("#add-files input[type=file]").set_input_files(photos)
+    page.locator("#add-files").get_by_text(photos[-1].stem).first.wait_for()
+    page.locator("#add").click()
+    page.locator("#story").get_by_text(name, exact=False).first.wait_for()
+    page.locator("#kept img").nth(3).wait_for()
+
+
+def _take(page: Page, name: str) -> None:
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(SETTLED)
+    page.screenshot(path=IMAGES / name, full_page=True)
 
 
 if __name__ == "__main__":
