@@ -24,9 +24,9 @@ def main(address: str) -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1100, "height": 800})
         page.set_default_timeout(PATIENCE)
-        page.goto(address)
-        page.get_by_role("tab", name="Things").click()
         for concept in reversed(PICTURES.concepts):  # the first one stays in sight
+            page.goto(address)
+            page.get_by_role("tab", name="Things").click()
             _add(page, concept.name, [PICTURES.folder / file for file in concept.references[:2]])
         _take(page, "page-things.png")
         page.get_by_role("tab", name="Look").click()
@@ -50,8 +50,6 @@ def main(address: str) -> None:
 
 def _add(page: Page, name: str, photos: list[Path]) -> None:
     page.locator("#add-name").get_by_role("textbox").fill(name)
-    if page.get_by_label("Clear").count():
-        page.get_by_label("Clear").first.click()
     page.locator("#add-files input[type=file]").set_input_files(photos)
     page.locator("#add-files").get_by_text(photos[-1].stem).first.wait_for()
     page.locator("#add").click()
