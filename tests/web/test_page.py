@@ -60,7 +60,7 @@ def test_add_from_the_camera(page: Page, address: str) -> None:
     page.locator("#add-camera video").wait_for()
     page.wait_for_function("document.querySelector('#add-camera video').videoWidth > 0")
     page.locator("#add-camera button:visible").first.click()
-    page.locator("#add-files").get_by_text(".jpeg").first.wait_for()
+    page.locator("#add-files").get_by_text(re.compile(r"\d (B|KB|MB)")).first.wait_for()
     words(page, "add-name").fill("Test card")
     page.locator("#add").click()
     page.locator("#story").get_by_text("Test card").wait_for()
