@@ -176,6 +176,8 @@ def test_rename_delete_export_import_and_reload(page: Page, address: str, tmp_pa
     with page.expect_download() as exported:
         page.locator("#exported a").first.click()
     exported.value.save_as(tmp_path / "beau.ego")
+    page.locator("#export-all").click()
+    page.locator("#exported").get_by_text("my-things").first.wait_for()
     page.locator("#delete").click()
     page.get_by_text("tick the box first").first.wait_for()
     page.locator("#delete-sure input").check()

@@ -1,9 +1,11 @@
 """What is done to remembered things as a whole: rename, delete, export, import."""
 
 from typing import Any
+from zipfile import is_zipfile
 
 import gradio as gr
 
+from ego.library.archive import export_library, import_library
 from ego.web import actions
 from ego.web.desk import Desk, message
 from ego.web.things_tab import ThingsTab
@@ -20,14 +22,17 @@ class Manager:
             rename = gr.Button("Rename", elem_id="rename")
             sure = gr.Checkbox(label="Yes, forget it for good", elem_id="delete-sure")
             delete = gr.Button("Delete", variant="stop", elem_id="delete")
-            export = gr.Button("Export", elem_id="export")
+            with gr.Row():
+                export = gr.Button("Export this thing", elem_id="export")
+                export_all = gr.Button("Export everything", elem_id="export-all")
             exported = gr.File(label="Exported", interactive=False, elem_id="exported")
-            imported = gr.File(label="Import a thing (.ego)", file_types=[".ego"], elem_id="import")
+            imported = gr.File(label="Import a thing (.ego) or everything (.zip)", elem_id="import")
         handler, chosen, shown = desk.handler, things.chosen, things.shown
         quiet = {"show_progress": "hidden"}  # else an error covers what is to be corrected
         rename.click(handler(self.rename), [chosen, new_name], [*shown, new_name], **quiet)
         delete.click(handler(self.delete), [chosen, sure], [*shown, sure], **quiet)
         export.click(handler(self.export), chosen, exported)
+        export_all.click(handler(self.export_all), None, exported)
         imported.upload(handler(self.take_in), imported, [*shown, imported])
 
     def rename(self, called: str | None, wanted: str) -> Any:
@@ -46,10 +51,23 @@ class Manager:
         """Write the chosen thing to a file."""
         return str(actions.saved(self._personal.store.get(_some(called)), self._personal, self._desk.folder))
 
+    def export_all(self) -> str:
+        """Write all things, with what was said about them, to one file."""
+        target = self._desk.folder / "my-things.zip"
+        export_library(self._personal.store, target, replace=True)
+        return str(target)
+
     def take_in(self, given: str | None) -> Any:
-        """Import a thing from a file."""
+        """Import a thing, or everything, from a file."""
         self._desk.require_room()
-        return *self._things.listed(self._personal.store.import_file(given) if given else None), None
+        if not given:
+            return *self._things.listed(), None
+        store = self._personal.store
+        if is_zipfile(given):
+            done = import_library(store, given)
+            gr.Info(f"{len(done.added)} things added, {len(done.same)} were there already.")
+            return *self._things.listed(next(iter(done.added), None)), None
+        return *self._things.listed(store.import_file(given)), None
 
 
 def _some(called: str | None) -> str:
