@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ego.album.find import Question, find
-from ego.album.index import AlbumIndex
+from ego.album.index import AlbumIndex, Box
 from ego.corrections import log_odds
 
 LEAST_DOUBTED, MOST_SURE = 0.2, 0.8  # probabilities between which a find is uncertain
@@ -19,11 +19,13 @@ class Doubt:
         path: The photo.
         name: The concept.
         probability: Of being there, as corrected so far.
+        box: Where, as fractions left top right bottom; None if not known.
     """
 
     path: str
     name: str
     probability: float
+    box: Box | None = None
 
 
 def doubts(index: AlbumIndex, *, low: float = LEAST_DOUBTED, high: float = MOST_SURE) -> Sequence[Doubt]:
@@ -40,7 +42,7 @@ def doubts(index: AlbumIndex, *, low: float = LEAST_DOUBTED, high: float = MOST_
         InputError: If nothing was scanned yet.
     """
     found = [
-        Doubt(match.path, one.name, one.probability)
+        Doubt(match.path, one.name, one.probability, one.box)
         for match in find(index, Question(threshold=low))
         if match.kind == "image" and Path(match.path).is_file()
         for one in match.seen

@@ -55,7 +55,7 @@ class AlbumTab:
         """Read the index anew."""
         names = list(self._index.names().values()) if self._index.exists else []
         filters = gr.CheckboxGroup(choices=names, value=[]), gr.CheckboxGroup(choices=names, value=[])
-        return *filters, *self.chosen([], [], "", "", PAGE), *Review.begun(self._personal, self._index)
+        return *filters, *self.chosen([], [], "", "", PAGE), *Review.begun(self._index)
 
     def again(self, wanted: list[str], unwanted: list[str], since: str, until: str) -> Any:
         """Answer another question from its first picture on."""

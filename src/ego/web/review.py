@@ -1,21 +1,17 @@
 """The review: the least certain finds of an album, one after the other, answered by yes and no, by mouse or keys."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from ego.album.find import Question, find
 from ego.album.index import AlbumIndex
+from ego.album.review import Doubt, doubts
 from ego.media import read_image
-from ego.personalizer import Ego
 from ego.web.actions import plain, shown
 from ego.web.desk import Desk, message
-from ego.web.marking import Box, mark
+from ego.web.marking import mark
 
-UNCERTAIN = (0.2, 0.8)  # probabilities between which a find is put before the user
 KEYS = """
 () => document.addEventListener("keydown", event => {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
@@ -25,15 +21,6 @@ KEYS = """
   if (button && button.offsetParent !== null) button.click();
 })
 """
-
-
-@dataclass(frozen=True)
-class Doubt:
-    """A find that is put before the user."""
-
-    path: str
-    name: str
-    box: Box | None
 
 
 class Review:
@@ -76,7 +63,7 @@ class Review:
                 raise message("nothing is uncertain")
             first, *rest = queue
             self._personal.correct(first.name, first.path, there=there)
-            still = {(one.path, one.name) for one in doubts(self._personal, self._index)}
+            still = {(one.path, one.name) for one in doubts(self._index)}
             return _asking([one for one in rest if (one.path, one.name) in still])
 
         return answered
@@ -89,27 +76,12 @@ class Review:
         """Undo the last answer and begin the queue anew."""
         if self._personal.corrections.undo() is None:
             raise message("there is nothing to take back")
-        return self.begun(self._personal, self._index)
+        return self.begun(self._index)
 
     @staticmethod
-    def begun(personal: Ego, index: AlbumIndex) -> tuple[Any, ...]:
+    def begun(index: AlbumIndex) -> tuple[Any, ...]:
         """Put the least certain find before the user."""
-        return _asking(doubts(personal, index))
-
-
-def doubts(personal: Ego, index: AlbumIndex) -> list[Doubt]:
-    """List the photos in which something is uncertain, the least certain first."""
-    if not index.exists:
-        return []
-    low, high = UNCERTAIN
-    found = [
-        (abs(one.probability - personal.config.threshold), match.path, one)
-        for match in find(index, Question(threshold=low))
-        if match.kind == "image" and Path(match.path).is_file()
-        for one in match.seen
-        if one.probability <= high
-    ]
-    return [Doubt(path, one.name, one.box) for _, path, one in sorted(found, key=lambda item: item[:2])]
+        return _asking(doubts(index) if index.exists else [])
 
 
 def _asking(queue: Sequence[Doubt]) -> tuple[Any, ...]:
