@@ -47,7 +47,7 @@ FLOORS = (
     ("backbones",),
     (
         *("describe", "introduction", "answer", "answer_correction", "calibration", "explain", "pointing", "watching"),
-        *("corrected", "references", "library.archive"),
+        *("corrected", "references", "library.archive", "building"),
         *("prefix_cache", "crowd", "scene", "recognition", "thresholds", "chat"),
     ),
     ("personalizer", "places"),

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import torch
 from jaxtyping import Float, Int
@@ -12,18 +11,19 @@ from torch import Tensor
 
 from ego.attention import token_importance
 from ego.backbones.base import Backbone
-from ego.concept import Concept, Region
+from ego.concept import Region
 from ego.config import EgoConfig
-from ego.describe import Description, ask_area, describe
+from ego.describe import Description, ask_area, describe, describe_all
 from ego.errors import InputError, SelectionError
 from ego.keywords import Keywords, find_keywords
-from ego.memory import ConceptMemory, Fingerprint, ViewRecord
+from ego.memory import ViewRecord
 from ego.memory_size import MemorySize, memory_size, parse_area
 from ego.regions import OBJECT_COVERAGE, region_mask, token_coverage
 from ego.selection import all_tokens, random_tokens, top_tokens, uniform_tokens
-from ego.visual_tokens import VisualTokens, concatenate
+from ego.visual_tokens import VisualTokens
 
 NO_KEYWORDS = Keywords((), ())
+AT_ONCE = 8  # pictures described together
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,50 +69,54 @@ class _Scored:
     area_percent: float | None = None
 
 
-def remembered_by(
-    concept: Concept, views: Sequence[View], fingerprint: Fingerprint, small: bytes | None
-) -> ConceptMemory:
-    """Make one memory of the views of a concept.
-
-    Args:
-        concept: What the user said of it.
-        views: One for each reference image.
-        fingerprint: Of the model that made them.
-        small: Thumbnail of the first reference, if one is to be kept.
-    """
-    return ConceptMemory(
-        name=concept.name,
-        category=concept.category,
-        notes=concept.notes,
-        tokens=concatenate([view.tokens for view in views]),
-        views=tuple(view.record for view in views),
-        fingerprint=fingerprint,
-        created=datetime.now(UTC).isoformat(timespec="microseconds"),
-        thumbnail=small,
-    )
-
-
 def introduce_view(backbone: Backbone, reference: Reference, config: EgoConfig, layers: tuple[int, ...]) -> View:
     """Choose the tokens of one reference image."""
     started = time.perf_counter()
     scored = _score(backbone, reference, config, layers)
+    return _view(scored, reference, config, layers, started)
+
+
+def introduce_views(
+    backbone: Backbone, references: Sequence[Reference], config: EgoConfig, layers: tuple[int, ...]
+) -> tuple[View, ...]:
+    """Choose the tokens of several reference images; those that the model is to describe go through it together."""
+    described = [number for number, one in enumerate(references) if _is_described(one, config) and not one.keywords]
+    views: dict[int, View] = {}
+    for first in range(0, len(described), AT_ONCE):
+        some = described[first : first + AT_ONCE]
+        started = time.perf_counter()
+        said = describe_all(backbone, [references[number].image for number in some], config, layers=layers)
+        share = (time.perf_counter() - started) * (1 - 1 / len(some))  # what the others took
+        for number, one in zip(some, said, strict=True):
+            scored = _score_as_said(one, references[number], config)
+            views[number] = _view(scored, references[number], config, layers, started + share)
+    return tuple(
+        views[number] if number in views else introduce_view(backbone, reference, config, layers)
+        for number, reference in enumerate(references)
+    )
+
+
+def _view(scored: _Scored, reference: Reference, config: EgoConfig, layers: tuple[int, ...], started: float) -> View:
     kept = _select(scored, config, reference.digest)
     record = _record(reference, scored, kept, layers, config, seconds=time.perf_counter() - started)
     return View(scored.tokens.select(kept), record)
 
 
+def _is_described(reference: Reference, config: EgoConfig) -> bool:
+    words_count = config.selector == "attention" or config.always_describe or bool(reference.keywords)
+    return reference.region is None and words_count
+
+
 def _score(backbone: Backbone, reference: Reference, config: EgoConfig, layers: tuple[int, ...]) -> _Scored:
     if reference.region is not None:
         return _score_by_region(backbone, reference, reference.region, config)
-    if config.selector == "attention" or config.always_describe or reference.keywords:
-        return _score_by_attention(backbone, reference, config, layers)
+    if _is_described(reference, config):
+        said = describe(backbone, reference.image, config, layers=layers, keywords=reference.keywords)
+        return _score_as_said(said, reference, config)
     return _score_without_words(backbone, reference.image, config)
 
 
-def _score_by_attention(
-    backbone: Backbone, reference: Reference, config: EgoConfig, layers: tuple[int, ...]
-) -> _Scored:
-    said = describe(backbone, reference.image, config, layers=layers, keywords=reference.keywords)
+def _score_as_said(said: Description, reference: Reference, config: EgoConfig) -> _Scored:
     keywords = find_keywords(said.words.text, said.words.spans, drop_stop_words=config.drop_stop_words)
     area_answer = said.area.text if said.area else ""
     area_percent = parse_area(area_answer)

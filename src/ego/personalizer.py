@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ego.backbones.base import Backbone
 from ego.best_views import best_additions
+from ego.building import build_memories
 from ego.calibration import saved_layers
 from ego.chat import Chat
 from ego.concept import Concept, ImageSource, Region
@@ -20,16 +21,14 @@ from ego.corrections import Corrections
 from ego.crowd import Crowd, remembered
 from ego.errors import InputError
 from ego.footage import QueryImage, query_frames
-from ego.introduction import introduce_view, remembered_by
 from ego.layers import choose_layers
 from ego.library.contract import Library
-from ego.media import Frame, thumbnail
+from ego.media import Frame
 from ego.memory import ConceptMemory
 from ego.pointing import Pointing, point
 from ego.prefix_cache import PrefixCache
 from ego.prompt import CAPTION_WITH_NAMES, caption_question, recognition_question
 from ego.recognition import in_view_of, recognize_sights
-from ego.references import read_references
 from ego.results import Answer, Recognition
 from ego.scene import Scene, SceneReader, Sight
 from ego.store import ConceptStore
@@ -109,10 +108,15 @@ class Ego:
 
     def build(self, concept: Concept, *, known: Sequence[str] = ()) -> ConceptMemory:
         """Build the memory of a concept without storing it; pictures with a digest in `known` are passed over."""
-        references = read_references(concept, self.config.introduction_frames, known)
-        views = [introduce_view(self.backbone, reference, self.config, self.layers) for reference in references]
-        small = thumbnail(references[0].image) if self.config.thumbnails else None
-        return remembered_by(concept, views, self.backbone.fingerprint, small)
+        return build_memories(self.backbone, [concept], self.config, self.layers, known=known)[0]
+
+    def build_many(self, concepts: Sequence[Concept]) -> tuple[ConceptMemory, ...]:
+        """Build the memories of several concepts without storing them, faster than one by one.
+
+        Raises:
+            EgoError: As `introduce`, if one of them cannot be introduced.
+        """
+        return build_memories(self.backbone, concepts, self.config, self.layers)
 
     def add_view(
         self,

@@ -6,7 +6,7 @@ active in the running context, also computes softmax(q K^T scale + mask) over al
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -71,10 +71,32 @@ class Recorder:
         return torch.stack([torch.cat(rows, dim=1).cpu() for rows in self.rows.values()])
 
     def _visual(self, weights: Float[Tensor, "head token key"], *, hidden: int) -> Float[Tensor, "head token visual"]:
-        """Pick the columns; a sliding window hands over the last keys only, what lies before it gets nothing."""
-        columns = self._columns.to(weights.device) - max(0, hidden)
+        """Pick the columns; a sliding window hands over the last keys only, what lies before it gets nothing.
+
+        In a batch, padding may stand before the keys; then fewer than none are hidden.
+        """
+        columns = self._columns.to(weights.device) - hidden
         picked = weights[..., columns.clamp(min=0)]
         return torch.where(columns >= 0, picked, picked.new_zeros(()))
+
+
+class RecorderOfRows:
+    """Records rows of a batch, each by itself; padding may stand before them.
+
+    Args:
+        rows: A recorder for each row; None where nothing is recorded.
+    """
+
+    def __init__(self, rows: Sequence[Recorder | None]) -> None:
+        self._rows = tuple(rows)
+
+    def __call__(self, module: Any, query: Tensor, key: Tensor, mask: Tensor | None, scaling: float | None) -> None:
+        """Look at one attention layer of one forward pass."""
+        for number, recorder in enumerate(self._rows):
+            if recorder is not None:
+                row = slice(number, number + 1)
+                own = mask if mask is None or len(mask) == 1 else mask[row]
+                recorder(module, query[row], key[row], own, scaling)
 
 
 def attention_rows(
@@ -111,7 +133,7 @@ class ProbeSwitch:
         self._lock, self._holders, self._found = threading.Lock(), 0, ""
 
     @contextmanager
-    def recording(self, recorder: Recorder | None) -> Iterator[None]:
+    def recording(self, recorder: Recorder | RecorderOfRows | None) -> Iterator[None]:
         """Record the forward passes of this context; nothing happens without a recorder."""
         if recorder is None:
             yield
@@ -138,7 +160,7 @@ class ProbeSwitch:
                 self._config._attn_implementation = self._found
 
 
-_active: ContextVar[Recorder | None] = ContextVar("ego_recorder", default=None)
+_active: ContextVar[Recorder | RecorderOfRows | None] = ContextVar("ego_recorder", default=None)
 
 
 def _probed_attention(

@@ -84,6 +84,7 @@ class Request:
     max_new_tokens: int
     prefix: Prefix | None = None
     on_text: Callable[[str], None] | None = None
+    record: Record | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,6 +163,14 @@ class Backbone(Protocol):
             ContextBudgetError: If prompt and answer do not fit into the model's context.
             BackboneError: If `prefix` is not the beginning of `prompt`.
         """
+        ...
+
+    def encode_together(self, images: Sequence[Image.Image]) -> tuple[VisualTokens, ...]:
+        """Encode several upright RGB images, those of one shape in one pass; the same as one by one, up to rounding."""
+        ...
+
+    def prefill_together(self, prompts: Sequence[Prompt], parts: int) -> tuple[Prefix, ...]:
+        """Run the model over the first `parts` parts of several prompts, those that are alike in one pass."""
         ...
 
     def generate_together(self, requests: Sequence[Request]) -> Iterator[tuple[int, Generation | Exception]]:

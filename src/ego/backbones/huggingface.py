@@ -16,17 +16,19 @@ from torch import Tensor
 from ego.backbones.answers_together import Speaker, speak_together
 from ego.backbones.assembly import FeatureForm, MemoryPositions, Tokens, lay_out
 from ego.backbones.attention_probe import ProbeSwitch, Recorder
-from ego.backbones.base import Generation, ModelCard, Prefix, Record, Request
+from ego.backbones.base import Generation, Prefix, Record, Request
 from ego.backbones.capabilities import inspect_model
 from ego.backbones.chat_format import PROBE_IMAGE, ChatFormat, ChatTokens
 from ego.backbones.chat_template import ChatTemplate
 from ego.backbones.decoding import Transcript
 from ego.backbones.families import Family
-from ego.backbones.fingerprint import decoder_digest, fingerprint_of
+from ego.backbones.fingerprint import fingerprint_of
 from ego.backbones.greedy import Beginning, end_tokens, greedy_tokens, steps_ahead
 from ego.backbones.image_encoding import ImageEncoder
 from ego.backbones.image_preparation import image_settings
+from ego.backbones.model_card import card_of
 from ego.backbones.picture_writing import PictureWriter
+from ego.backbones.pictures_together import PicturesTogether
 from ego.backbones.prefix import PrefixState, held_bytes
 from ego.backbones.recording import recorder_of
 from ego.backbones.runner import Runner, anchor, encode
@@ -88,9 +90,9 @@ class HuggingFaceBackbone:
         self.images = ImageEncoder(
             model, model_id, writer=self.preparation, can=self._can, family=family, like=self.runner.like
         )
-        self._scorer = Scorer(self.runner)
+        self._scorer, self._together = Scorer(self.runner), PicturesTogether(self.runner, self.images)
         self._probe = ProbeSwitch(model)
-        self.card = self._describe(model_id)
+        self.card = card_of(model, model_id, family, self._can, self._form)
         self.fingerprint = fingerprint_of(
             model, model_id=model_id, revision=revision, image_settings=self.preparation.settings()
         )
@@ -136,6 +138,18 @@ class HuggingFaceBackbone:
         _, state = self.runner.run(tokens.between(start, stop), past)
         return Prefix(parts, stop, held_bytes(state.cache), state)
 
+    def encode_together(self, images: Sequence[Image.Image]) -> tuple[VisualTokens, ...]:
+        """Encode several upright RGB images, those of one shape in one pass."""
+        return self._together.encode(images)
+
+    def prefill_together(self, prompts: Sequence[Prompt], parts: int) -> tuple[Prefix, ...]:
+        """Run the model over the first `parts` parts of several prompts, those that are alike in one pass."""
+        laid = [self.lay_out(prompt) for prompt in prompts]
+        beginnings = [tokens.between(0, chat.part_ends[parts - 1]) for chat, tokens in laid]
+        self._require_room(max(map(len, beginnings), default=0), 0)
+        states = self._together.read(beginnings)
+        return tuple(Prefix(parts, len(state.tokens), held_bytes(state.cache), state) for state in states)
+
     def generate(
         self,
         prompt: Prompt,
@@ -166,7 +180,7 @@ class HuggingFaceBackbone:
         begun = [self._begun(request) for request in requests]
         numbers = {one: number for number, one in enumerate(begun) if isinstance(one, Speaker)}
         yield from ((number, one) for number, one in enumerate(begun) if not isinstance(one, Speaker))
-        for speaker in speak_together(self.runner, list(numbers), self.end_tokens):
+        for speaker in speak_together(self.runner, list(numbers), self.end_tokens, self._probe.recording):
             yield numbers[speaker], speaker.result()
 
     def attend(
@@ -211,20 +225,6 @@ class HuggingFaceBackbone:
     def count_tokens(self, prompt: Prompt) -> int:
         """Count the tokens of a prompt."""
         return len(self.chat.tokenize(prompt).ids)
-
-    def _describe(self, model_id: str) -> ModelCard:
-        return ModelCard(
-            model_id=model_id,
-            family=self._family.name,
-            attention_layers=self._can.attention_layers,
-            layer_count=self._can.layer_count,
-            dim=self._can.dim,
-            context_length=self._can.context_length,
-            has_geometry=self._family.geometry is not None,
-            has_deepstack=self._form.levels > 0,
-            decoder=decoder_digest(self.model),
-            concepts_per_prompt=self._can.concepts_per_prompt,
-        )
 
     def lay_out(self, prompt: Prompt) -> tuple[ChatTokens, Tokens]:
         """Lay a prompt out in tokens, with the rotary position of each."""
@@ -276,12 +276,15 @@ class HuggingFaceBackbone:
 
     def _begun(self, request: Request) -> Speaker | EgoError:
         try:
-            _, tokens = self.lay_out(request.prompt)
+            chat, tokens = self.lay_out(request.prompt)
             self._require_room(len(tokens), request.max_new_tokens)
-            begin = self._begin(tokens, self._past(request.prefix, tokens))
+            past, record = self._past(request.prefix, tokens), request.record
+            recorder = None if record is None else self._recorder(record, request.prompt, chat, past)
+            with self._probe.recording(recorder):
+                begin = self._begin(tokens, past)
         except EgoError as error:
             return error
-        return Speaker(begin, request.max_new_tokens, Transcript(self._tokenizer, request.on_text))
+        return Speaker(begin, request.max_new_tokens, Transcript(self._tokenizer, request.on_text), recorder)
 
     def _read(self, tokens: Tokens, past: PrefixState | None, forced: list[int], transcript: Transcript) -> Tensor:
         """Run given words as the answer, in one pass; returns the logits of the first token."""

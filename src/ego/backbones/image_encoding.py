@@ -1,8 +1,10 @@
 """Image -> visual tokens: prepared by the model's processor, run through tower and projector, laid over the image."""
 
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -36,14 +38,33 @@ class ImageEncoder:
 
     def __call__(self, image: Image.Image) -> VisualTokens:
         """Run vision tower and projector once on an upright RGB image."""
-        written = self._writer.write(image)
-        _, tokens = encode(self._model, dict(written.inputs), self._can, self._like)
-        if len(tokens) != len(written.markup):
+        return self.of([self.write(image)])[0]
+
+    def write(self, image: Image.Image) -> WrittenPicture:
+        """Prepare one upright RGB image."""
+        return self._writer.write(image)
+
+    def shape_of(self, written: WrittenPicture) -> Hashable:
+        """Say what pictures must have in common to be run in one pass."""
+        return tuple((name, _kind(value)) for name, value in sorted(written.inputs.items()))
+
+    def of(self, pictures: Sequence[WrittenPicture]) -> list[VisualTokens]:
+        """Run tower and projector once on pictures of one shape.
+
+        Raises:
+            SelfCheckError: If there are not as many tokens as placeholders.
+        """
+        inputs = {name: _stacked([one.inputs[name] for one in pictures]) for name in pictures[0].inputs}
+        _, tokens = encode(self._model, inputs, self._can, self._like)
+        lengths = [len(one.markup) for one in pictures]
+        if len(tokens) != sum(lengths):
             raise SelfCheckError(
-                f"{self._model_id}: the processor writes {len(written.markup)} placeholders for an image of "
+                f"{self._model_id}: the processor writes {sum(lengths)} placeholders for an image of "
                 f"{len(tokens)} visual tokens; processor and model do not belong together"
             )
-        return self._on_boxes(self.on_grid(tokens, written), written)
+        parts = torch.split(torch.arange(len(tokens)), lengths)
+        apart = (tokens.select(part) for part in parts) if len(pictures) > 1 else (tokens,)
+        return [self._on_boxes(self.on_grid(own, one), one) for own, one in zip(apart, pictures, strict=True)]
 
     def on_grid(self, tokens: VisualTokens, written: WrittenPicture) -> VisualTokens:
         """Say how the tokens stand in a prompt, and at which rows and columns."""
@@ -65,3 +86,14 @@ class ImageEncoder:
                 "without geometry"
             )
         return replace(tokens, boxes=layout.boxes, view=layout.view, spatial=layout.spatial)
+
+
+def _kind(value: Any) -> Hashable:
+    """Pixels must have one shape; everything else (grids, sizes, masks) must be the same."""
+    if not isinstance(value, Tensor):
+        return repr(value)
+    return tuple(value.shape) if value.is_floating_point() else (tuple(value.shape), value.cpu().numpy().tobytes())
+
+
+def _stacked(values: Sequence[Any]) -> Any:
+    return torch.cat(list(values)) if isinstance(values[0], Tensor) else values[0]

@@ -33,8 +33,24 @@ def held_bytes(cache: Any) -> int:
 
 def fork(cache: Any, copies: int = 1) -> Any:
     """Make an independent cache that begins with the same content, once per row of a batch."""
+    return _with_layers(cache, [_fork_layer(layer, copies) for layer in cache.layers])
+
+
+def rows_apart(cache: Any, count: int) -> list[Any]:
+    """Give every row of a batch a cache of its own, without copying; for caches that only grow."""
+    return [_with_layers(cache, [_row_of(layer, row) for layer in cache.layers]) for row in range(count)]
+
+
+def _with_layers(cache: Any, layers: list[Any]) -> Any:
     twin = copy.copy(cache)
-    twin.layers = [_fork_layer(layer, copies) for layer in cache.layers]
+    twin.layers = layers
+    return twin
+
+
+def _row_of(layer: Any, row: int) -> Any:
+    twin = copy.copy(layer)
+    for name in GROWING:
+        setattr(twin, name, getattr(layer, name)[row : row + 1])
     return twin
 
 

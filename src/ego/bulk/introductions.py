@@ -42,7 +42,7 @@ class Model:
         """Load it and make ready to introduce."""
         hide_progress()
         personal = Ego(load_backbone(self.id, device=self.device), config=self.config)
-        return lambda jobs: [_built(personal.build, job.payload) for job in jobs]
+        return lambda jobs: _built(personal, [job.payload for job in jobs])
 
 
 def introduce_all(
@@ -100,16 +100,20 @@ def _content(path: Path) -> bytes | str:
         return str(path)
 
 
-def _built(build: Callable[[Concept], ConceptMemory], payload: Any) -> ConceptMemory | EgoError:
-    line, images = payload
-    regions = [None if box is None else Region(box=box) for box in line.boxes]
+def _built(personal: Ego, payloads: Sequence[Any]) -> list[ConceptMemory | EgoError]:
+    """Build memories together; where one cannot be built, each by itself, so that no other fails with it."""
     try:
-        concept = Concept(
-            line.name, images, category=line.category, notes=line.notes, keywords=line.keywords, regions=regions
-        )
-        return build(concept).on(torch.device("cpu"))
+        memories: Sequence[ConceptMemory | EgoError] = personal.build_many([_concept(*one) for one in payloads])
     except EgoError as error:
-        return error
+        if len(payloads) == 1:
+            return [error]
+        memories = [built for one in payloads for built in _built(personal, [one])]
+    return [one if isinstance(one, EgoError) else one.on(torch.device("cpu")) for one in memories]
+
+
+def _concept(line: ConceptLine, images: Sequence[bytes | str]) -> Concept:
+    regions = [None if box is None else Region(box=box) for box in line.boxes]
+    return Concept(line.name, images, category=line.category, notes=line.notes, keywords=line.keywords, regions=regions)
 
 
 def _remembered(store: Library, name: str) -> bool:
