@@ -23,12 +23,14 @@ import numpy as np
 
 import ego
 import ego.media
+from ego.backbones.loading import hide_progress
 from ego.memory_file import dump
 from ego.memory_listing import SUFFIX
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "training" / "mini"))
 from splits import instance_part
 
+AT_ONCE = 8  # things
 ENOUGH = 3  # photos of a thing that is asked for
 
 
@@ -79,6 +81,15 @@ class Questions:
         )
 
 
+def introduce(personal: ego.Ego, library: Path, pictures: Pictures, photos: dict[str, tuple[str, str]]) -> None:
+    """Write the memories that are not there yet; each thing has one photo."""
+    paths = {name: library / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}{SUFFIX}" for name in photos}
+    new = [name for name, path in paths.items() if not path.exists()]
+    concepts = [ego.Concept(name, images=[pictures.read(*photos[name])], category=photos[name][0]) for name in new]
+    for memory in personal.build_many(concepts):
+        paths[memory.name].write_bytes(dump(memory, "bfloat16"))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path)
@@ -88,6 +99,7 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=2)
     parser.add_argument("--unseen", action="store_true")
     chosen = parser.parse_args()
+    hide_progress()
     personal = ego.Ego(ego.load_backbone(chosen.model))
     pictures, library = Pictures(chosen.photos), chosen.out / "library"
     library.mkdir(parents=True, exist_ok=True)
@@ -98,18 +110,20 @@ def main() -> None:
 
     mixed = sorted(things(chosen.photos).items(), key=lambda item: hashlib.sha256(item[0].encode()).hexdigest()[::-1])
     chosen_things = sorted(mixed, key=lambda item: not asked(*item))[: chosen.limit]
-    for number, (thing, files) in enumerate(chosen_things):
-        name = f"{thing.rsplit('/', 1)[-1][:40]} {number}"
-        path = library / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}{SUFFIX}"
-        if not path.exists():
-            concept = ego.Concept(name, images=[pictures.read(*files[0])], category=files[0][0])
-            path.write_bytes(dump(personal.build(concept), "bfloat16"))
-        for file in files[1 : 1 + chosen.questions] if asked(thing, files) else ():
-            photo = pictures.read(*file)
-            rows = personal.backbone.encode_image(ego.media.read_image(photo).picture).rows
-            questions.add(photo, rows.cpu().numpy(), name, file[0])
-        if number % 200 == 0:
-            print(number, "of", len(chosen_things), flush=True)
+    for first in range(0, len(chosen_things), AT_ONCE):
+        some = [
+            (f"{thing.rsplit('/', 1)[-1][:40]} {number}", thing, files)
+            for number, (thing, files) in enumerate(chosen_things[first : first + AT_ONCE], start=first)
+        ]
+        introduce(personal, library, pictures, {name: files[0] for name, _, files in some})
+        asking_of = {name: files[1 : 1 + chosen.questions] for name, thing, files in some if asked(thing, files)}
+        asking = [(name, file) for name, files in asking_of.items() for file in files]
+        photos = [pictures.read(*file) for _, file in asking]
+        encoded = personal.backbone.encode_together([ego.media.read_image(photo).picture for photo in photos])
+        for (name, file), photo, tokens in zip(asking, photos, encoded, strict=True):
+            questions.add(photo, tokens.rows.cpu().numpy(), name, file[0])
+        if first % 200 == 0:
+            print(first, "of", len(chosen_things), flush=True)
     questions.save()
 
 
