@@ -42,7 +42,6 @@ from splits import DREAMBOOTH_TRAIN, MYVLM_VALIDATION, instance_part
 EGO = [sys.executable, "-c", "from ego.cli import main; main()"]
 REFERENCES = 3
 RENDERED = frozenset({"ycb_renders"})
-ALONE = 10  # photos of the loop over `ego recognize`
 Truth = dict[str, list[str]]  # photo -> names of what is in it
 
 
@@ -53,6 +52,7 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=3000)
     parser.add_argument("--concepts", type=int, default=20)
     parser.add_argument("--corrections", type=int, default=20)
+    parser.add_argument("--alone", type=int, default=10, help="photos of the loop over `ego recognize`")
     parser.add_argument("--model", default="mini")
     options = parser.parse_args()
     things = chosen_things(options.data, options.concepts)
@@ -141,7 +141,7 @@ def scanned(options: argparse.Namespace) -> dict[str, Any]:
         written = [killed([*scan, str(broken)], broken, share * total) for share in (1 / 3, 2 / 3)]
         last = json.loads(subprocess.run([*scan, str(broken)], check=True, capture_output=True).stdout)
         summary = json.loads(unbroken.communicate()[0])
-    alone = [str(path) for path in sorted(album.iterdir())[:: max(1, total // ALONE)]][:ALONE]
+    alone = [str(path) for path in sorted(album.iterdir())[:: max(1, total // options.alone)]][: options.alone]
     began = time.perf_counter()
     for photo in alone:
         command = [*EGO, "recognize", photo, "--json", "--model", options.model, "--library", str(whole)]
