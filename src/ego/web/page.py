@@ -16,15 +16,18 @@ from ego.web.things_tab import ThingsTab
 from ego.web.who_tab import WhoTab
 
 STYLE = """
-.gradio-container { max-width: 70rem !important; margin: 0 auto; }
+.gradio-container { margin: 0 auto; max-width: 70rem !important; width: 100% !important; }
+.gradio-container main, .gradio-container .fillable { width: 100% !important; }
+#album, #album .grid-wrap { height: auto !important; max-height: none !important; }
 table.found { border-collapse: collapse; width: 100%; }
 table.found th, table.found td { border-bottom: 1px solid #8886; padding: .4rem .6rem; text-align: left; }
 .kept { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); }
-.kept figure { margin: 0; }
+.kept figure { margin: 0; max-width: 48rem; }
 .kept img { height: auto; width: 100%; }
 #things .grid-container, #album .grid-container {
   grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)) !important;
 }
+button[aria-label="common.upload"] { display: none; } /* a button in a button, with a name that is none */
 .gradio-container .or, .gradio-container input.subdued { color: inherit; } /* theirs can hardly be read */
 @media (max-width: 640px) {
   .gradio-container, .gradio-container .fillable, .gradio-container .app, .gradio-container main {

@@ -10,6 +10,7 @@ from ego.album.review import Doubt, doubts
 from ego.media import read_image
 from ego.web.actions import plain, shown
 from ego.web.desk import Desk, message
+from ego.web.figures import figures
 from ego.web.marking import mark
 
 KEYS = """
@@ -31,14 +32,7 @@ class Review:
         self._desk, self._personal, self._index = desk, desk.personal, index
         gr.Markdown("## Not sure\nKeys: **y** yes, **n** no, **s** skip, **u** take the last answer back.")
         asked = gr.Markdown(elem_id="review-asked")
-        picture = gr.Image(
-            label="Is it there?",
-            interactive=False,
-            visible=False,
-            elem_id="review-picture",
-            height=360,
-            format="jpeg",
-        )
+        picture = gr.HTML(elem_id="review-picture")
         with gr.Row():
             self._buttons = [
                 gr.Button(word, elem_id=f"review-{name}")
@@ -86,9 +80,13 @@ class Review:
 
 def _asking(queue: Sequence[Doubt]) -> tuple[Any, ...]:
     if not queue:
-        return [], "Nothing is uncertain.", gr.Image(None, visible=False)
+        return [], "Nothing is uncertain.", ""
     first = queue[0]
     picture = shown(read_image(first.path).picture)
     if first.box is not None:
         mark(picture, first.box, f"{first.name}?")
-    return list(queue), f"**Is this {plain(first.name)}?** {len(queue)} to go.", gr.Image(picture, visible=True)
+    return (
+        list(queue),
+        f"**Is this {plain(first.name)}?** {len(queue)} to go.",
+        figures([(picture, f"Is {first.name} there?")]),
+    )

@@ -9,8 +9,7 @@ import gradio as gr
 from ego.web import actions
 from ego.web.camera import camera
 from ego.web.desk import Desk, message
-
-_OUT: dict[str, Any] = {"interactive": False, "visible": False}  # an empty frame tells nothing
+from ego.web.figures import figures
 
 
 class WhoTab:
@@ -25,14 +24,14 @@ class WhoTab:
                 file = gr.File(label="A photo or a clip", type="filepath", elem_id="who-file")
                 photographed = camera("who-camera")
             with gr.Column():
-                picture = gr.Image(**_OUT, label="Who is where", elem_id="who-picture", format="jpeg")
+                picture = gr.HTML(elem_id="who-picture")
                 table = gr.HTML(elem_id="who-table")
         with gr.Row():
             self._name = gr.Dropdown([], label="Thing", elem_id="who-name")
             show = gr.Button("Show where", elem_id="who-show")
             words = (gr.Button("Yes, it is there", elem_id="who-yes"), gr.Button("No, it is not", elem_id="who-no"))
             undo = gr.Button("Take back", elem_id="who-undo")
-        heat = gr.Image(**_OUT, label="Where it was seen", elem_id="who-heat", format="png")
+        heat = gr.HTML(elem_id="who-heat")
         shown = [self._looked, self._path, picture, table, self._name]
         for given in (file, photographed):
             given.change(desk.handler(self.see), given, [*shown, heat])
@@ -43,13 +42,13 @@ class WhoTab:
 
     def see(self, given: str | None) -> Any:
         """Look at what was dropped, or photographed; the heat of what was seen before goes."""
-        return *self._seen(given), gr.Image(None, visible=False)
+        return *self._seen(given), ""
 
     def where(self, seen: actions.Looked | None, who: str | None) -> Any:
         """Draw the heat of one thing."""
         if seen is None or not who:
             raise message("drop a photo first, then choose a thing")
-        return gr.Image(seen.heat(who), visible=True)
+        return figures([(seen.heat(who), f"Where {who} was seen")])
 
     def saying(self, there: bool) -> Callable[..., Any]:
         """Keep the user's yes, or no, and look again."""
@@ -70,11 +69,11 @@ class WhoTab:
 
     def _seen(self, given: str | None, who: str | None = None) -> tuple[Any, ...]:
         if not given:
-            return None, "", gr.Image(None, visible=False), "", gr.Dropdown(choices=[], value=None)
+            return None, "", "", "", gr.Dropdown(choices=[], value=None)
         seen = actions.look(self._personal, given)
         names = [one.name for one in seen.found]
         choice = gr.Dropdown(choices=names, value=who or next(iter(names), None))
-        return seen, given, gr.Image(seen.marked, visible=True), found_table(seen), choice
+        return seen, given, figures([(seen.marked, "Who is where")]), found_table(seen), choice
 
 
 def found_table(seen: actions.Looked) -> str:
