@@ -4,6 +4,8 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
+
 from ego import Concept, ConceptStore, Ego
 from ego.album.index import AlbumIndex, Find
 from ego.backbones import load_backbone
@@ -49,3 +51,16 @@ def content(index: AlbumIndex) -> list[tuple[object, ...]]:
         (entry.path, entry.kind, entry.taken, bool(entry.problem), tuple(sorted(entry.finds.items())))
         for entry in index.entries()
     ]
+
+
+def assert_alike(one: AlbumIndex, other: AlbumIndex) -> None:
+    """Two indices hold the same finds, up to the rounding of another process."""
+    for here, there in zip(one.entries(), other.entries(), strict=True):
+        assert (here.path, here.kind, here.taken, bool(here.problem)) == (
+            *(there.path, there.kind, there.taken),
+            bool(there.problem),
+        )
+        assert here.finds.keys() == there.finds.keys()
+        for concept, find in here.finds.items():
+            assert find.probability == pytest.approx(there.finds[concept].probability, abs=1e-4)
+            assert (find.box is None, find.moments) == (there.finds[concept].box is None, there.finds[concept].moments)

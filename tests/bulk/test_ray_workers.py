@@ -21,7 +21,7 @@ from ego.errors import ConfigError, InputError
 from ego.library.filter.index import Found
 from ego.memory_story import ViewRecord
 from ego.store import ConceptStore
-from tests.album.albums import Counting, album, content, known
+from tests.album.albums import Counting, album, assert_alike, known
 from tests.bulk.shards import Shard
 from tests.bulk.test_introductions import write_manifest
 from tests.bulk.work import Deadly, DeadlyOnce, Doubling, NoModel, jobs
@@ -121,7 +121,7 @@ def test_an_album_on_two_workers_of_which_one_is_killed(ray: Any, tmp_path: Path
     factory = DeadlyOnce(task.look, str(folder / "scene-03.jpg"), tmp_path / "killed")
     scan_with(task, RayWorkers(ray, factory, 2), many, [folder], batch=2)
     assert (tmp_path / "killed").exists()
-    assert content(many) == content(alone)
+    assert_alike(many, alone)
     assert many.written == alone.written
 
 
