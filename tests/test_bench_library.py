@@ -1,15 +1,14 @@
-"""`ego bench library` and `ego bench bulk` measure what they say."""
+"""`ego bench library` measures what it says."""
 
 from pathlib import Path
 
 import pytest
 
-from ego.bench import bulk, library
+from ego.bench import library
 from ego.bench.measure import megabytes_read
 from ego.bench.stored_memories import FINGERPRINT, stored_memories
 from ego.memory_file import dump
 from ego.store import ConceptStore
-from tests.command import runner
 
 
 def test_a_library_of_each_kind_is_opened_asked_and_changed() -> None:
@@ -37,23 +36,3 @@ def test_what_is_read_is_counted_and_a_second_question_reads_no_memory(tmp_path:
     assert second is not None
     assert first > 30 * 0.008
     assert second < 0.02
-
-
-@pytest.mark.distributed
-def test_libraries_of_this_process_and_of_ray_are_equal() -> None:
-    pytest.importorskip("ray")
-    measured = bulk.bench_bulk(sizes=(4,))
-    (point,) = measured.points
-    assert point.same_answers
-    assert [way.name for way in point.ways] == [bulk.HERE, bulk.ONE, "2 Ray workers", bulk.ALONE, bulk.AGAIN]
-    assert measured.figures["times faster than one Ray worker: 2 Ray workers"] > 0
-
-
-def test_the_command_without_ray(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(bulk, "find_spec", lambda name: None)
-    done = runner(monkeypatch, capsys)("bench", "bulk", "--photos", "2", "--json")
-    assert done.code == 0
-    (point,) = done.document["points"]
-    seconds = {way["name"]: way["seconds"] for way in point["ways"]}
-    assert list(seconds) == [bulk.HERE, bulk.ALONE, bulk.AGAIN]
-    assert seconds[bulk.AGAIN] < seconds[bulk.HERE]
