@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from ego import limits
 from ego.errors import ImageError, InputError, VideoError
@@ -34,6 +35,21 @@ def test_frames_of_an_animation_are_chosen_by_time(kind: str) -> None:
     assert numbers(seen) == [3]
     seen = query_frames(animation(kind, [1500, 100, 100, 1300]), 4)
     assert numbers(seen) == [0, 3]
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "PNG"])
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_an_animation_is_turned_as_its_first_frame_alone_is(kind: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    first, second = Image.new("RGB", (96, 64), "red"), Image.new("RGB", (96, 64), "blue")
+    first.paste((255, 255, 255), (0, 0, 24, 16))
+    buffer = io.BytesIO()
+    first.save(buffer, kind, save_all=True, append_images=[second], duration=100, exif=exif, **OPTIONS[kind])
+    seen, alone = query_frames(buffer.getvalue(), 2), query_frames(buffer.getvalue(), 1)
+    assert len(seen) == 2
+    assert seen[0].picture.tobytes() == alone[0].picture.tobytes()
+    assert seen[0].picture.getpixel((0, 0)) == (255, 0, 0)
 
 
 def test_a_picture_alone_and_a_list_have_no_time(tmp_path: Path) -> None:
@@ -116,6 +132,14 @@ def test_every_frame_of_many_is_kept_small(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(limits, "FRAMES_PIXELS", 8 * 24 * 16)
     assert {frame.picture.size for frame in query_frames(path, 8)} == {(24, 16)}
     assert {frame.picture.size for frame in query_frames(path, 2)} == {(48, 32)}
+
+
+def test_a_closed_file_is_named(tmp_path: Path) -> None:
+    picture_of(3).save(tmp_path / "a.png")
+    with (tmp_path / "a.png").open("rb") as file:
+        pass
+    with pytest.raises(ImageError, match=r"a\.png is closed; open it again"):
+        query_frames(file, 4)
 
 
 def test_the_files_of_a_user_are_closed(tmp_path: Path) -> None:

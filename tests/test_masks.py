@@ -33,6 +33,13 @@ def with_alpha(colours: tuple[int, ...], around: tuple[int, ...]) -> Image.Image
     return picture
 
 
+def with_opacity(inside: int, outside: int) -> Image.Image:
+    """A photo that is more opaque on the disc."""
+    photo = Image.fromarray(np.random.default_rng(0).integers(0, 255, (SIDE, SIDE, 3), np.uint8))
+    photo.putalpha(Image.fromarray(np.where(DISC, inside, outside).astype(np.uint8)))
+    return photo
+
+
 def labels(label: int, palette: list[int]) -> Image.Image:
     image = Image.fromarray((DISC * label).astype(np.uint8))
     image.putpalette(palette)
@@ -64,6 +71,8 @@ AS_WRITTEN = {
     "white on nothing": with_alpha((255, 255, 255), (255, 255, 255)),
     "opaque RGBA": Image.fromarray((DISC * 255).astype(np.uint8)).convert("RGBA"),
     "grey with transparency": with_alpha((9, 9, 9), (0, 0, 0)).convert("LA"),
+    "faint overlay": with_opacity(90, 0),
+    "dimmed surroundings": with_opacity(255, 190),
 }
 
 
@@ -75,10 +84,18 @@ def test_every_way_to_write_a_mask_is_read(name: str) -> None:
     assert (read_mask(encoded(image, kind)) == DISC).all()
 
 
-@pytest.mark.parametrize(("kind", "options"), [("JPEG", {"quality": 60}), ("AVIF", {"quality": 60})])
-def test_formats_that_blur_count_from_the_middle_on(kind: str, options: dict[str, int]) -> None:
-    mask = read_mask(encoded(Image.fromarray((DISC * 255).astype(np.uint8)), kind, **options))
-    assert (mask ^ DISC).mean() < 0.02
+@pytest.mark.parametrize("options", [{}, {"icc_profile": b"a profile, so that the file is of the extended kind"}])
+@pytest.mark.parametrize("kind", ["JPEG", "AVIF", "WEBP"])
+def test_formats_that_blur_count_from_the_middle_on(kind: str, options: dict[str, bytes]) -> None:
+    written = encoded(Image.fromarray((DISC * 255).astype(np.uint8)), kind, quality=60, **options)
+    assert (read_mask(written) ^ DISC).mean() < 0.02
+    with Image.open(io.BytesIO(written)) as image:
+        assert (read_mask(image) ^ DISC).mean() < 0.02
+
+
+def test_a_webp_that_keeps_values_may_hold_labels() -> None:
+    label = Image.fromarray(DISC.astype(np.uint8)).convert("RGB")
+    assert (read_mask(encoded(label, "WEBP", lossless=True)) == DISC).all()
 
 
 def test_a_mask_file_is_turned_as_it_says() -> None:

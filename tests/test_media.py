@@ -338,3 +338,17 @@ def test_thumbnail_is_small_and_without_metadata() -> None:
     assert (small.format, small.size, len(small.getexif())) == ("JPEG", (128, 64), 0)
     assert b"camera" not in content
     assert picture.size == (600, 300)
+
+
+def test_float_grey_with_values_that_are_no_numbers() -> None:
+    values = np.full((16, 16), 0.5, dtype=np.float32)
+    values[0], values[1], values[2], values[3] = np.nan, np.inf, -np.inf, 1
+    picture = read_image(Image.fromarray(values)).picture
+    assert [picture.getpixel((5, row))[0] for row in range(5)] == [0, 255, 0, 255, 128]
+
+
+@pytest.mark.parametrize("kind", ["<u2", ">u2", "i4", "f4"])
+def test_every_level_of_deep_grey_is_rounded(kind: str) -> None:
+    values = np.arange(65536).reshape(256, 256)
+    picture = read_image(Image.fromarray(values.astype(kind))).picture
+    assert (np.asarray(picture)[..., 0] == np.rint(values / 257)).all()

@@ -38,8 +38,8 @@ def test_a_box_becomes_a_mask() -> None:
         (Region(box=(1, 1, 1, 2)), "covers nothing"),
         (Region(box=(0, 0, 1, 1), space="stored"), "as displayed"),
         (Region(box=(2, 2, 1, 1)), "covers nothing"),
-        (Region(box=(0, 0, float("inf"), 1)), "not of finite numbers"),
-        (Region(box=(float("nan"), 0, 1, 1)), "not of finite numbers"),
+        (Region(box=(0, 0, float("inf"), 1)), "no four finite numbers"),
+        (Region(box=(float("nan"), 0, 1, 1)), "no four finite numbers"),
         (Region(mask=np.ones((4, 3))), "has shape"),
         (Region(mask=np.zeros((3, 4))), "covers nothing"),
     ],
@@ -47,3 +47,26 @@ def test_a_box_becomes_a_mask() -> None:
 def test_regions_that_cannot_be_used(region: Region, message: str) -> None:
     with pytest.raises(InputError, match=message):
         region_mask(region, (4, 3))
+
+
+@pytest.mark.parametrize(
+    "box", [(1, 2, 3), "1,2,3,4", "abcd", (1, 2, 3, None), ((1, 2), (3, 4)), 7, (0, 0, 1, 10**400)]
+)
+def test_boxes_that_are_no_four_numbers(box: object) -> None:
+    region = Region(box=(0, 0, 1, 1))
+    object.__setattr__(region, "box", box)  # types are checked in tests only; a user's are not
+    with pytest.raises(InputError, match="is no four finite numbers; give left, top, right, bottom in pixels"):
+        region_mask(region, (4, 3))
+
+
+@pytest.mark.parametrize("mask", ["mask.png", b"", [[1], [1, 2]], {"a": 1}, np.ones((3, 4, 3)), np.full((3, 4), "x")])
+def test_masks_that_are_no_rows_and_columns(mask: object) -> None:
+    with pytest.raises(InputError, match=r"a mask cannot be taken from .*read_mask"):
+        region_mask(Region(mask=mask), (4, 3))
+
+
+def test_what_is_no_number_marks_nothing() -> None:
+    disc = np.zeros((3, 4), dtype=bool)
+    disc[1, 2] = True
+    for written in (disc, disc.tolist(), disc * 7, np.where(disc, 1.0, np.nan), torch.from_numpy(disc)):
+        assert (region_mask(Region(mask=written), (4, 3)) == disc).all()

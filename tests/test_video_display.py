@@ -107,7 +107,8 @@ def test_seconds_are_those_of_the_frame_and_count_from_the_start(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("name", "codec"), [("a.mp4", "libx264"), ("a.mkv", "libx264"), ("a.ts", "libx264"), ("a.avi", "mjpeg")]
+    ("name", "codec"),
+    [("a.mp4", "libx264"), ("a.mkv", "libx264"), ("a.ts", "libx264"), ("a.avi", "mjpeg"), ("a.mkv", "mjpeg")],
 )
 @pytest.mark.parametrize("between_key_frames", [10, 1000])
 def test_seeking_finds_the_frames_that_reading_on_does(

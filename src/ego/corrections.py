@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from filelock import FileLock, Timeout
@@ -19,6 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ego.atomic_file import make_folder, write_file
 from ego.errors import StoreError
+from ego.limits import JSON_BYTES
+from ego.regular_file import open_regular, possible_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +77,7 @@ class Corrections:
     """
 
     def __init__(self, library: str | PathLike[str]) -> None:
-        self.path = Path(library) / FILE_NAME
+        self.path = possible_path(library) / FILE_NAME
         self._known: tuple[tuple[int, int], tuple[Correction, ...]] = (0, 0), ()
 
     def all(self) -> tuple[Correction, ...]:
@@ -85,11 +86,11 @@ class Corrections:
             status = self.path.stat()
             stamp = status.st_mtime_ns, status.st_ino
             if self._known[0] != stamp:
-                self._known = stamp, parse_corrections(self.path.read_bytes())
+                self._known = stamp, self._read()
         except FileNotFoundError:
             return ()
         except (OSError, ValidationError) as error:
-            raise StoreError(f"{self.path} cannot be read ({error}); repair it, or remove it to forget them") from error
+            raise self._unreadable(str(error)) from error
         return self._known[1]
 
     def of(self, concept: str, model: str) -> tuple[Correction, ...]:
@@ -142,6 +143,13 @@ class Corrections:
         if any(one.concept == concept for one in self.all()):
             with self._changing():
                 self._write([one for one in self.all() if one.concept != concept])
+
+    def _read(self) -> tuple[Correction, ...]:
+        with open_regular(self.path, largest=JSON_BYTES, refuse=self._unreadable) as file:
+            return parse_corrections(file.read())
+
+    def _unreadable(self, why: str) -> StoreError:
+        return StoreError(f"{self.path} cannot be read ({why}); repair it, or remove it to forget them")
 
     def _write(self, corrections: Sequence[Correction]) -> None:
         content = _File(corrections=tuple(corrections)).model_dump_json(indent=1)

@@ -12,6 +12,8 @@ VIDEO_BYTES = 2**36  # hours of film; frames are found by seeking, so the length
 MEMORY_BYTES = 2**28  # a hundred photos of a 14B model have some 50 MB; reading takes four times as much
 MEMORY_HEADER_BYTES = 2**24  # JSON; parsed, it takes some twenty times as much
 JSON_BYTES = 50_000_000  # of `[],` over and over it takes twenty times as much; COCO's 5,000 photos have 20 MB
+SENT_BYTES = 2**27  # a photo or clip sent to a service or a worker is held whole, several times
+LISTED_BYTES = 2**27  # a line a concept, of a manifest or of our own list of a folder: a million of them
 READ_SECONDS = 45.0  # readers that go byte by byte through nonsense are stopped at their next byte
 
 # -- images

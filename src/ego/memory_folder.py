@@ -15,10 +15,12 @@ from typing import Any, TypeAlias
 from pydantic import ValidationError
 
 from ego.atomic_file import write_file
-from ego.errors import EgoError
+from ego.errors import EgoError, StoreError
+from ego.limits import LISTED_BYTES
 from ego.memory import ConceptMemory, Fingerprint
 from ego.memory_file import load
 from ego.memory_listing import SUFFIX, one_of_each_name
+from ego.regular_file import open_regular
 
 CARDS = ".cards.json"
 _MANY = 256  # files from which the cards are kept
@@ -151,10 +153,11 @@ class MemoryFolder:
         if len(stamps) < _MANY:
             return
         try:
-            document = json.loads((self._folder / CARDS).read_bytes())
+            with open_regular(self._folder / CARDS, largest=LISTED_BYTES, refuse=StoreError) as file:
+                document = json.loads(file.read())
             models = [Fingerprint.model_validate(model) for model in document["models"]]
             cards = [_card_from(values, models) for values in document["cards"]]
-        except (OSError, ValueError, TypeError, KeyError, IndexError, ValidationError):
+        except (StoreError, OSError, ValueError, TypeError, KeyError, IndexError, ValidationError):
             return
         self._kept = {card.file for card in cards}
         self._cards = {card.file: card for card in cards if stamps.get(card.file) == card.stamp}

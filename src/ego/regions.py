@@ -43,13 +43,10 @@ def region_mask(
     return _scaled(_mask_as_shown(region, size, orientation), kept or size)
 
 
-def _box_mask(
-    box: tuple[float, float, float, float], size: tuple[int, int], kept: tuple[int, int]
-) -> Bool[np.ndarray, "height width"]:
-    (width, height), given = size, ",".join(f"{edge:g}" for edge in box)
-    if not np.isfinite(box).all():
-        raise InputError(f"the box {given} is not of finite numbers; give left, top, right, bottom in pixels")
-    left, top, right, bottom = (round(edge) for edge in box)
+def _box_mask(box: object, size: tuple[int, int], kept: tuple[int, int]) -> Bool[np.ndarray, "height width"]:
+    (width, height), edges = size, _edges(box)
+    given = ",".join(f"{edge:g}" for edge in edges)
+    left, top, right, bottom = (round(edge) for edge in edges)
     if left < 0 or top < 0 or right > width or bottom > height:
         raise InputError(
             f"the box {given} reaches outside the {width}x{height} picture; give left, top, right, bottom in pixels of "
@@ -64,8 +61,32 @@ def _box_mask(
     return mask
 
 
+def _edges(box: object) -> tuple[float, ...]:
+    try:
+        edges = np.asarray(box, dtype=float)
+    except (TypeError, ValueError, OverflowError):
+        edges = np.empty(0)
+    if edges.shape != (4,) or not np.isfinite(edges).all():
+        raise InputError(f"the box {box!r} is no four finite numbers; give left, top, right, bottom in pixels")
+    return tuple(edges.tolist())
+
+
+def _marked(mask: object) -> Bool[np.ndarray, "..."]:
+    """Read the entries of a mask; what is no number marks nothing."""
+    try:
+        values = np.asarray(mask)
+        if values.ndim != 2 or values.dtype.kind not in "biuf":
+            raise TypeError
+    except (TypeError, ValueError):
+        raise InputError(
+            f"a mask cannot be taken from {type(mask).__name__}; give an array of rows and columns, True on the "
+            "subject (of a file: ego.media.masks.read_mask)"
+        ) from None
+    return np.asarray(np.nan_to_num(values) if values.dtype.kind == "f" else values, dtype=bool)
+
+
 def _mask_as_shown(region: Region, size: tuple[int, int], orientation: int) -> Bool[np.ndarray, "height width"]:
-    mask, (width, height) = np.asarray(region.mask).astype(bool), size
+    mask, (width, height) = _marked(region.mask), size
     stored = (width, height) if orientation >= 5 else (height, width)
     fits = {"displayed": mask.shape == (height, width), "stored": mask.shape == stored}
     spaces = [space for space, fit in fits.items() if fit and region.space in {None, space}]

@@ -1,4 +1,4 @@
-"""A path -> an open regular file of bounded size, or an error in the words of the caller.
+"""A path -> a usable one, or an open regular file of bounded size, or an error in the words of the caller.
 
 A path is always a file, whatever it looks like: names with colons are names. Pipes and devices are never opened: they
 would wait for ever, or never end.
@@ -8,11 +8,23 @@ import os
 import stat
 from collections.abc import Callable
 from os import PathLike
+from pathlib import Path
 from typing import BinaryIO
 
-from ego.errors import EgoError
+from ego.errors import EgoError, InputError
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
+def possible_path(path: str | PathLike[str]) -> Path:
+    """Make a Path of what a caller names; nothing is looked up.
+
+    Raises:
+        InputError: If it holds a NUL, which no system takes.
+    """
+    if "\0" in os.fspath(path):
+        raise InputError(f"the path {os.fspath(path)!r} holds a NUL character, which no file name does; write it anew")
+    return Path(path)
 
 
 def open_regular(path: str | PathLike[str], *, largest: int, refuse: Callable[[str], EgoError]) -> BinaryIO:

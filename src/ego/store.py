@@ -33,6 +33,7 @@ from ego.memory import ConceptMemory, Fingerprint
 from ego.memory_file import dump, load
 from ego.memory_folder import Card, MemoryFolder
 from ego.memory_listing import SUFFIX
+from ego.regular_file import possible_path
 from ego.store_contents import SkippedFile, StoreContents, refusal
 
 LOCK_SECONDS = 30.0  # longest wait for another process
@@ -53,7 +54,7 @@ class ConceptStore:
     """
 
     def __init__(self, folder: str | PathLike[str]) -> None:
-        self.folder = Path(folder)
+        self.folder = possible_path(folder)
         self._files = MemoryFolder(self.folder)
         self._filter = FolderFilter(self.folder, self._files)
         with _reporting(self.folder):
@@ -205,7 +206,7 @@ class ConceptStore:
             UnknownConceptError: If there is none of that name.
             InputError: If the file exists and `replace` is off, or is no regular file.
         """
-        blob, target = dump(self.get(name)), Path(path)
+        blob, target = dump(self.get(name)), possible_path(path)
         with _reporting(target):
             if target.is_dir() or (os.path.lexists(target) and not replace):
                 raise InputError(f"{target} exists already; give another file name, or ask to replace it (--replace)")

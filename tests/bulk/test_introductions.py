@@ -66,7 +66,7 @@ def test_the_command(ego: Run, tmp_path: Path) -> None:
         (("Bo", "x.jpg", "--ray"), "--manifest"),
         (("--manifest", "x", "--workers", "2"), "add --ray"),
         (("--manifest", "x", "--device", "auto"), "whole model"),
-        (("--manifest", "x"), "cannot be read"),
+        (("--manifest", "x"), "there is no file at x"),
     ],
 )
 def test_options_that_do_not_fit(ego: Run, arguments: tuple[str, ...], message: str) -> None:

@@ -88,7 +88,7 @@ def test_errors_are_those_of_the_library(remote: RemoteEgo, served: Running, mon
         remote.introduce(Concept("bo", images=[BO]))
     with pytest.raises(InputError):
         remote.recognize(b"no image")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="there is no file at"):
         remote.recognize("nowhere.jpg")
     with pytest.raises(InputError, match="empty"):
         remote.ask(" ")

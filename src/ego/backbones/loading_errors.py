@@ -50,8 +50,12 @@ def require_model_folder(model_id: str) -> None:
     Raises:
         BackboneError: If it is not; the message says what it is instead.
     """
-    path = Path(model_id).expanduser()
-    if not path.exists():
+    try:
+        path = Path(model_id).expanduser()
+        is_there = path.exists()
+    except (OSError, RuntimeError) as cause:  # too long, in a folder that is closed, or below the home of nobody
+        raise BackboneError(f"{model_id} cannot be opened ({cause}); check the path") from cause
+    if not is_there:
         if _is_path(model_id):
             raise BackboneError(f"{model_id} is no folder here; check the path, or give the name of a model on the hub")
         return

@@ -16,10 +16,12 @@ from ego.bulk.manifest import ConceptLine
 from ego.bulk.run import BulkReport, Progress, run_bulk
 from ego.concept import Concept, Region
 from ego.config import EgoConfig
-from ego.errors import EgoError, UnknownConceptError
+from ego.errors import EgoError, ImageError, UnknownConceptError
 from ego.library.contract import Library
+from ego.limits import SENT_BYTES
 from ego.memory import ConceptMemory
 from ego.personalizer import Ego
+from ego.regular_file import open_regular
 
 JOURNAL = ".bulk-introductions"  # in the library
 
@@ -95,8 +97,9 @@ def _jobs(lines: Iterable[ConceptLine], folder: Path, model: Model) -> Iterator[
 def _content(path: Path) -> bytes | str:
     """Read a photo; one that cannot be read is the worker's to complain about."""
     try:
-        return path.read_bytes()
-    except OSError:
+        with open_regular(path, largest=SENT_BYTES, refuse=ImageError) as file:
+            return file.read()
+    except (ImageError, OSError):
         return str(path)
 
 

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ego.concept import clean_name, name_key
 from ego.errors import ConceptNameError, InputError
+from ego.limits import LISTED_BYTES
+from ego.text_file import read_text
 
 _Box = tuple[float, float, float, float]
 
@@ -49,10 +51,7 @@ def read_concepts(path: Path) -> tuple[ConceptLine, ...]:
     Raises:
         InputError: If it cannot be read, a line is no concept, or two lines have one name.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read ({error}); give a text file with one JSON object a line") from error
+    lines = read_text(path, InputError, largest=LISTED_BYTES).split("\n")
     concepts: list[ConceptLine] = []
     seen: dict[str, int] = {}
     for number, text in enumerate(lines, start=1):

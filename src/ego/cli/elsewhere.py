@@ -9,6 +9,8 @@ from rich.table import Table
 from ego.cli.output import Output
 from ego.cli.settings import resolve
 from ego.errors import InputError
+from ego.limits import MEMORY_BYTES
+from ego.regular_file import open_regular
 
 if TYPE_CHECKING:
     from ego.client.remote import RemoteEgo
@@ -69,9 +71,7 @@ def export_there(there: "RemoteEgo", name: str, file: Path, output: Output, *, r
 
 def import_there(there: "RemoteEgo", file: Path, name: str | None, output: Output, *, replace: bool) -> None:
     """Take a concept from a file."""
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise InputError(f"{file} cannot be opened ({error.strerror}); check the path") from error
+    with open_regular(file, largest=MEMORY_BYTES, refuse=InputError) as opened:
+        content = opened.read()
     made = there.import_file(content, name, replace=replace)
     output.result(made.described, f"{made.name} is remembered.")

@@ -67,12 +67,15 @@ def connect(url: str | None = None, key: str | None = None) -> "RemoteEgo":
         key: Your key, where it wants one; None takes EGO_KEY.
 
     Raises:
-        ConfigError: If no address is known.
+        ConfigError: If no address is known, or it is none.
     """
     address = url or os.environ.get(SERVER_VARIABLE)
     if not address:
         raise ConfigError(f"no service is known; give its address, or set {SERVER_VARIABLE}=http://127.0.0.1:8321")
-    return RemoteEgo(address, key or os.environ.get(KEY_VARIABLE, ""))
+    try:
+        return RemoteEgo(address, key or os.environ.get(KEY_VARIABLE, ""))
+    except (httpx2.InvalidURL, ValueError) as error:
+        raise ConfigError(f"{address!r} is no address of a service; give one such as http://127.0.0.1:8321") from error
 
 
 class RemoteEgo:

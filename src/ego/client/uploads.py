@@ -4,13 +4,14 @@ import base64
 import io
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from ego.concept import Concept, ImageSource
-from ego.errors import InputError
+from ego.errors import ImageError, InputError
+from ego.limits import SENT_BYTES
+from ego.regular_file import open_regular
 
 Files = list[tuple[str, tuple[str, bytes]]]
 
@@ -51,10 +52,8 @@ def content_of(image: ImageSource) -> bytes:
         image.save(content, "PNG")
         return content.getvalue()
     if isinstance(image, (str, os.PathLike)):
-        try:
-            return Path(image).read_bytes()
-        except OSError as error:
-            raise InputError(f"{image} cannot be read ({error.strerror}); check the path") from error
+        with open_regular(image, largest=SENT_BYTES, refuse=ImageError) as file:
+            return file.read()
     return image.read()
 
 

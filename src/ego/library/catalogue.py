@@ -9,12 +9,11 @@ import zlib
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from os import PathLike
-from pathlib import Path
 
 from jaxtyping import Float
 from torch import Tensor
 
-from ego.atomic_file import NotReplacedError, write_file
+from ego.atomic_file import NotReplacedError, make_folder, write_file
 from ego.concept import clean_name, name_key, possible_key
 from ego.config import StoredType
 from ego.errors import DuplicateConceptError, InputError, MemoryFileError, UnknownConceptError
@@ -24,6 +23,7 @@ from ego.library.filter.index import FilterIndex
 from ego.library.folder_filter import FOLDER, model_key
 from ego.memory import ConceptMemory, Fingerprint
 from ego.memory_file import dump, load
+from ego.regular_file import possible_path
 from ego.store_contents import SkippedFile, StoreContents, refusal
 
 _KEPT = 1_024  # memories that stay loaded
@@ -40,7 +40,7 @@ class Catalogue:
     """
 
     def __init__(self, folder: str | PathLike[str]) -> None:
-        self.folder = Path(folder)
+        self.folder = possible_path(folder)
         self._database = Database(self.folder)
         self._indices: dict[str, FilterIndex] = {}
         self._loaded: dict[tuple[int, str], ConceptMemory] = {}
@@ -147,10 +147,10 @@ class Catalogue:
 
     def export(self, name: str, path: str | PathLike[str], *, replace: bool = False) -> None:
         """Write a concept to a file of its own; see `ConceptStore.export`."""
-        target = Path(path)
-        if target.is_dir() or (os.path.lexists(target) and not replace):
-            raise InputError(f"{target} exists already; give another file name, or ask to replace it (--replace)")
+        target = possible_path(path)
         try:
+            if target.is_dir() or (os.path.lexists(target) and not replace):
+                raise InputError(f"{target} exists already; give another file name, or ask to replace it (--replace)")
             write_file(target, dump(self.get(name)))
         except NotReplacedError as error:
             raise InputError(f"{target} is not replaced: {error.strerror}; give another file name") from error
@@ -163,12 +163,15 @@ class Catalogue:
         Returns:
             How many.
         """
-        target, count = Path(folder), 0
-        target.mkdir(parents=True, exist_ok=True)
-        for (identity,) in self._database.rows("SELECT id FROM concepts ORDER BY id"):
-            (blob,) = self._database.one("SELECT memory FROM concepts WHERE id = ?", (identity,))
-            write_file(target / f"{identity:016x}.ego", zlib.decompress(blob))
-            count += 1
+        target, count = possible_path(folder), 0
+        try:
+            make_folder(target)
+            for (identity,) in self._database.rows("SELECT id FROM concepts ORDER BY id"):
+                (blob,) = self._database.one("SELECT memory FROM concepts WHERE id = ?", (identity,))
+                write_file(target / f"{identity:016x}.ego", zlib.decompress(blob))
+                count += 1
+        except OSError as error:
+            raise InputError(f"{target} cannot be written ({error.strerror}); check folder and free space") from error
         return count
 
     def import_file(self, path: str | PathLike[str], name: str | None = None, *, replace: bool = False) -> str:

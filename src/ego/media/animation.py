@@ -11,6 +11,7 @@ from PIL.ImageFile import ImageFile
 from ego import limits
 from ego.errors import ImageError
 from ego.media.colour import conversion
+from ego.media.orientation import orientation_of, shown
 from ego.media.picture import Frame
 from ego.media.reducing import converted, kept_size
 
@@ -70,9 +71,10 @@ def _chosen(begins: Sequence[float], count: int) -> list[int]:
 
 
 def _pictures(image: ImageFile, numbers: Sequence[int], most_pixels: int) -> Iterator[Image.Image]:
+    turn = orientation_of(image)
     for number in numbers:
         image.seek(number)
         image.load()
         picture = converted(image, conversion(image))
         size = kept_size(picture.size, most_pixels)
-        yield picture if size == picture.size else picture.resize(size, Image.Resampling.BOX)
+        yield shown(picture if size == picture.size else picture.resize(size, Image.Resampling.BOX), turn)

@@ -15,6 +15,7 @@ from ego import limits
 
 BAND_PIXELS = 2**22  # converted at a time, so that no second copy of a very large picture is ever made
 _DEEP_GREY = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
+_EIGHT_OF_SIXTEEN = (np.arange(65536) / 257).round().astype(np.uint8)
 _MODE_OF_SPACE = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
 
 
@@ -39,14 +40,20 @@ class Conversion:
         if not part.has_transparency_data:
             return self._srgb(part)
         # Pillow cannot take premultiplied grey straight to RGBA.
-        layer = (part.convert("LA") if part.mode == "La" else part).convert("RGBA")
-        colours = self._srgb(layer.convert("RGB"))
-        return Image.composite(colours, Image.new("RGB", part.size, "white"), layer.getchannel("A"))
+        layer = as_mode(part.convert("LA") if part.mode == "La" else part, "RGBA")
+        on_white = Image.new("RGB", part.size, "white")
+        on_white.paste(self._srgb(layer), mask=layer.getchannel("A"))
+        return on_white
 
     def _srgb(self, part: Image.Image) -> Image.Image:
         if self.transform is None:
-            return part.convert("RGB")
-        return self.transform.apply(part if part.mode == self.profile_mode else part.convert(self.profile_mode))
+            return part.convert("RGB")  # a copy: what is given may be somebody's own, or change with the next frame
+        return self.transform.apply(as_mode(part, self.profile_mode))
+
+
+def as_mode(part: Image.Image, mode: str) -> Image.Image:
+    """Convert a picture, without a copy where it is of that mode already."""
+    return part if part.mode == mode else part.convert(mode)
 
 
 def conversion(image: Image.Image) -> Conversion:
@@ -111,14 +118,20 @@ def _full_scale(image: Image.Image) -> float:
     if image.mode not in _DEEP_GREY or image.mode.startswith("I;16"):
         return 65535.0
     width = image.size[0]
-    parts = (image.crop((0, top, width, bottom)) for top, bottom in bands(image.size))
-    largest = max(float(_numbers(part).max()) for part in parts)
+    parts = (_numbers(image.crop((0, top, width, bottom))) for top, bottom in bands(image.size))
+    largest = max(float(part.max(initial=0, where=np.isfinite(part))) for part in parts)
     return next(scale for scale in (1.0, 255.0, 65535.0, largest) if scale >= largest)
 
 
 def _eight_bit(part: Image.Image, full_scale: float) -> Image.Image:
-    return Image.fromarray((_numbers(part) * (255.0 / full_scale)).round().clip(0, 255).astype(np.uint8))
+    """Scale grey to 8 bits; what is no number is black, what is infinite white."""
+    if part.mode.startswith("I;16"):
+        return Image.fromarray(_EIGHT_OF_SIXTEEN[np.asarray(part)])
+    values = _numbers(part)
+    np.multiply(values, 255 / full_scale, out=values)
+    np.clip(np.rint(values, out=values), 0, 255, out=values)
+    return Image.fromarray(np.nan_to_num(values, copy=False).astype(np.uint8))
 
 
 def _numbers(part: Image.Image) -> np.ndarray:
-    return np.nan_to_num(np.asarray(part, dtype=np.float64)).clip(min=0)
+    return np.array(part, dtype=np.float32)

@@ -90,6 +90,8 @@ def opened(source: ImageSource, largest: int, refuse: Callable[[str], EgoError])
             yield cast(BufferedIOBase, file)
     elif isinstance(source, Image.Image):
         raise TypeError("a PIL image is not opened")
+    elif source.closed:
+        raise refuse(f"{label_of(source)} is closed; open it again, or give its path")
     elif source.seekable():
         _require_length(source.seek(0, io.SEEK_END), largest, refuse)
         yield source

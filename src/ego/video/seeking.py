@@ -99,10 +99,14 @@ class MomentReader:
                 return
 
     def _decode(self) -> Iterator["av.VideoFrame"]:
-        """Decode from here on; damaged packets are passed over."""
+        """Decode from here on; damaged packets are passed over, and such as nothing wanted rests on."""
+        every_frame_alone = self._stream.codec_context.codec.intra_only
         for packet in self._container.demux(self._stream):
+            past = self._is_surely_past(packet)
+            if past and every_frame_alone:
+                continue
             try:
-                self._stream.codec_context.skip_frame = "NONREF" if self._is_surely_past(packet) else "DEFAULT"
+                self._stream.codec_context.skip_frame = "NONREF" if past else "DEFAULT"
                 yield from packet.decode()
             except (av.InvalidDataError, av.ArgumentError, av.PatchWelcomeError, av.ExternalError):
                 continue

@@ -9,6 +9,7 @@ vanish from their host: missing clips are left out and counted in the notes.
 """
 
 import csv
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from ego.evaluation.datasets.left_out import LeftOut
 from ego.evaluation.datasets.samples import questions
 from ego.evaluation.datasets.tree import read_json, require
 from ego.evaluation.manifest import ChoiceSample, Manifest, OpenSample, RecognitionSample, Subject
+from ego.limits import JSON_BYTES
+from ego.text_file import read_text
 
 HOW_TO_GET = (
     "Download segments.csv and this-is-my_test-set.json (the Meta-Personalizing repository), fetch the clips with its "
@@ -80,8 +83,7 @@ def _segments(root: Path) -> list[dict[str, str]]:
     path = root / "segments.csv"
     if not path.is_file():
         raise DatasetError(f"no {path}. {HOW_TO_GET}")
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    return list(csv.DictReader(io.StringIO(read_text(path, DatasetError, largest=JSON_BYTES))))
 
 
 def _read_required(path: Path) -> dict[str, list[str]]:
