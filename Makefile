@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN = $(VENV)/bin
 PYTEST_ARGS ?=
 
-.PHONY: demo test test-distributed lint docs pictures site hostile fuzz-media test-vllm fuzz-service clean test-families test-web
+.PHONY: demo test test-distributed lint docs pictures site hostile fuzz test-vllm fuzz-service clean test-families test-web
 
 demo: $(VENV)/.ready  ## introduce three concepts, recognize, ask, caption; writes ./demo-output
 	$(BIN)/ego demo
@@ -39,8 +39,8 @@ site: $(VENV)/.ready  ## build the documentation as a site into build/site
 hostile: $(VENV)/.ready  ## a table of inputs made to hurt, with peak memory and seconds (some minutes)
 	$(BIN)/python benchmarks/hostile.py
 
-fuzz-media: $(VENV)/.ready  ## 50,000 damaged images and 5,000 damaged videos
-	$(BIN)/python benchmarks/fuzz_media.py
+fuzz: $(VENV)/.ready  ## damaged images, videos and memories, odd command lines, with a table of totals (an hour)
+	$(BIN)/python benchmarks/fuzz.py
 
 test-vllm: $(VENV)/.ready  ## the service in front of real vLLM servers, in an environment of their own
 	$(PYTHON) tests/vllm/environment.py $(VENV)-vllm

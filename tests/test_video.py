@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from ego import limits
 from ego.errors import VideoError
 from ego.media import Frame
 from ego.video import is_video, read_frames
@@ -238,6 +239,19 @@ def test_no_frames_asked_for(tmp_path: Path) -> None:
 def test_tiny_frames(tmp_path: Path) -> None:
     Image.new("RGB", (4, 4)).save(tmp_path / "a.gif", save_all=True, append_images=[Image.new("RGB", (4, 4), "red")])
     assert "has frames of 4x4 pixels" in refused(tmp_path / "a.gif")
+
+
+def test_frames_of_too_many_bytes_are_refused_by_the_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = tmp_path / "deep.mkv"
+    with av.open(str(deep), "w") as file:
+        stream = file.add_stream("ffv1", rate=10)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv444p10le"
+        file.mux(stream.encode(av.VideoFrame.from_image(picture_of(1)).reformat(format="yuv444p10le")))
+        file.mux(stream.encode(None))
+    assert len(read_frames(deep, 2)) == 1
+    monkeypatch.setattr(limits, "FRAME_BYTES", 3 * WIDTH * HEIGHT)
+    assert len(read_frames(write_video(tmp_path / "a.mp4", 4), 2)) == 2
+    assert "pixels of 48 bits, 36,864 bytes; at most 18,432 are decoded" in refused(deep)
 
 
 def test_what_a_file_is_its_content_says(tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ def opened_pictures(
             raise VideoError(f"{label} is of a kind for which there is no decoder; convert it to MP4 (H.264)")
         if pictures.width:
             require_usable(pictures.width, pictures.height, label)
+            _require_few_bytes(pictures, label)
         pictures.codec_context.options = {"max_pixels": str(limits.FRAME_PIXELS)}
         pictures.thread_type = "SLICE" if pictures.width * pictures.height > _MANY_PIXELS else "AUTO"
         yield container, pictures
@@ -73,6 +74,21 @@ def require_usable(width: int, height: int, label: str) -> None:
         raise VideoError(
             f"{label} has frames of {width}x{height} pixels; each side needs at least {limits.SMALLEST_SIDE}, both "
             f"together at most {limits.FRAME_PIXELS:,}; scale the video first"
+        )
+
+
+def _require_few_bytes(pictures: "av.video.VideoStream", label: str) -> None:
+    """Judge what a decoded frame takes, of which a decoder keeps up to 17.
+
+    Raises:
+        VideoError: If it is too much.
+    """
+    kind = pictures.codec_context.format
+    size = pictures.width * pictures.height * kind.padded_bits_per_pixel // 8 if kind else 0
+    if size > limits.FRAME_BYTES:
+        raise VideoError(
+            f"{label} has frames of {pictures.width}x{pictures.height} pixels of {kind.padded_bits_per_pixel} bits, "
+            f"{size:,} bytes; at most {limits.FRAME_BYTES:,} are decoded; scale the video first"
         )
 
 
