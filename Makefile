@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN = $(VENV)/bin
 PYTEST_ARGS ?=
 
-.PHONY: demo test test-distributed lint docs pictures site hostile fuzz test-vllm fuzz-service clean test-families test-web
+.PHONY: demo test test-distributed lint docs pictures site hostile fuzz test-vllm fuzz-service clean test-families test-web test-torchvision
 
 demo: $(VENV)/.ready  ## introduce three concepts, recognize, ask, caption; writes ./demo-output
 	$(BIN)/ego demo
@@ -17,6 +17,10 @@ test-distributed: $(VENV)/.ready  ## run the tests that start Ray
 
 test-families: $(VENV)/.ready  ## run the contract of backbones on all families of the table
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m families tests/backbones $(PYTEST_ARGS)
+
+# Without torchvision transformers lacks some processors; a pair of torch and torchvision takes several GB.
+test-torchvision: $(VENV)-torchvision/.ready  ## the same and videos, beside the processors that need torchvision
+	$(VENV)-torchvision/bin/python -m pytest -m "families or not families" tests/backbones $(PYTEST_ARGS)
 
 # Gradio still asks for a Pillow before 13, so the page is tested in an environment of its own.
 test-web: $(VENV)-web/.ready  ## drive the page in a real browser (needs Chromium)
@@ -50,11 +54,18 @@ fuzz-service: $(VENV)/.ready  ## many requests made from the description of the 
 	EGO_FUZZ_EXAMPLES=200 $(BIN)/python -m pytest tests/server/test_hostile.py -k description
 
 clean:
-	rm -rf $(VENV) $(VENV)-vllm $(VENV)-web demo-output build dist
+	rm -rf $(VENV) $(VENV)-vllm $(VENV)-web $(VENV)-torchvision demo-output build dist
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+$(VENV)-torchvision/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)-torchvision
+	$(VENV)-torchvision/bin/python -m pip install --quiet torch torchvision
+	grep --invert-match "^torch==" constraints.txt > $(VENV)-torchvision/constraints.txt
+	$(VENV)-torchvision/bin/python -m pip install --quiet --constraint $(VENV)-torchvision/constraints.txt --editable ".[dev]"
 	touch $@
 
 $(VENV)-web/.ready: pyproject.toml constraints.txt

@@ -1,4 +1,4 @@
-"""Every family of the table on trial, in miniature: writes the table of docs/families.md.
+"""Every family of the table on trial, in miniature: writes the table of docs/checkpoints.md.
 
     python benchmarks/families.py > table.md
 
@@ -21,8 +21,14 @@ from ego.backbones.loading import hide_progress
 from ego.bench.checkup import Checkup, check_up
 from ego.errors import BackboneError
 
-COLUMNS = {"ids and positions": "prompts", "probe": "attention", "memory": "memory", "prefix": "prefix"}
-VIDEO = "several images"
+COLUMNS = {
+    "ids and positions": "prompts",
+    "probe": "attention",
+    "memory": "memory",
+    "prefix": "prefix",
+    "video": "video",
+}
+SEVERAL = "several images"
 
 
 def row(name: str) -> str:
@@ -33,8 +39,8 @@ def row(name: str) -> str:
             found = check_up(folder, device="cpu", device_map=None, timed=False)
         except BackboneError as refused:
             reason = "needs torchvision" if "torchvision" in str(refused) else str(refused)
-            return f"| {name} | not tried: {reason} |" + " |" * len(COLUMNS)
-    return f"| {name} | " + " | ".join(outcome(found, what) for what in COLUMNS.values()) + f" | {VIDEO} |"
+            return f"| {name} | not tried: {reason} |" + " |" * (len(COLUMNS) - 1)
+    return f"| {name} | " + " | ".join(outcome(found, what) for what in COLUMNS.values()) + " |"
 
 
 def outcome(found: Checkup, what: str) -> str:
@@ -44,6 +50,8 @@ def outcome(found: Checkup, what: str) -> str:
         return "not reached"
     if not finding.works:
         return "refused"
+    if finding.detail == SEVERAL:
+        return SEVERAL
     figure = finding.detail.rpartition("differ")[2]
     words = [word for word in figure.replace(";", " ").split() if "e-" in word or "e+" in word]
     return "exact" if not words or float(words[0]) == 0 else words[0]
@@ -53,8 +61,8 @@ def main() -> None:
     """Print the table."""
     transformers.utils.logging.set_verbosity_error()
     hide_progress()
-    print("| family | " + " | ".join(COLUMNS) + " | video |")
-    print("|---" * (len(COLUMNS) + 2) + "|")
+    print("| family | " + " | ".join(COLUMNS) + " |")
+    print("|---" * (len(COLUMNS) + 1) + "|")
     for name in (*tiny.FAMILIES, *FURTHER):
         with redirect_stdout(sys.stderr):  # transformers draws bars and empty lines
             line = row(name)

@@ -6,6 +6,7 @@ list of concepts that grew at its end costs the new concepts only.
 """
 
 import hashlib
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -42,15 +43,25 @@ class PrefixCache:
 
     def encode(self, image: Image.Image) -> VisualTokens:
         """Encode an upright RGB image, or find it."""
+        return self._found([image], [], lambda: self.backbone.encode_image(image))
+
+    def encode_video(self, frames: Sequence[Image.Image], seconds: Sequence[float]) -> VisualTokens:
+        """Encode upright RGB frames of a video, or find them."""
+        return self._found(frames, seconds, lambda: self.backbone.encode_video(frames, seconds))
+
+    def _found(
+        self, shown: Sequence[Image.Image], seconds: Sequence[float], encode: Callable[[], VisualTokens]
+    ) -> VisualTokens:
         if not self.kept.limit:
-            return self.backbone.encode_image(image)
-        pixels = _digest(repr(image.size).encode(), image.tobytes())
-        found = self.kept.get((pixels,))
+            return encode()
+        sizes = repr(([image.size for image in shown], list(seconds)))
+        key = _digest(sizes.encode(), *(image.tobytes() for image in shown))
+        found = self.kept.get((key,))
         if isinstance(found, VisualTokens):
             return found
-        tokens = self.backbone.encode_image(image)
-        self._contents[tokens] = pixels
-        self.kept.keep((pixels,), tokens, tokens.rows.nbytes + tokens.deepstack.nbytes)
+        tokens = encode()
+        self._contents[tokens] = key
+        self.kept.keep((key,), tokens, tokens.rows.nbytes + tokens.deepstack.nbytes)
         return tokens
 
     def prefill(self, prompt: Prompt, parts: int) -> Prefix:
@@ -94,10 +105,11 @@ class PrefixCache:
 
 
 def _content_of(tokens: VisualTokens) -> str:
-    """Digest what a model reads of visual tokens: features and places."""
-    places = tokens.grid_position
-    features = [_raw(tensor) for tensor in (tokens.rows, tokens.deepstack, places) if tensor is not None]
-    return _digest(repr((tokens.rows.dtype, tuple(tokens.rows.shape), tokens.grid)).encode(), *features)
+    """Digest what a model reads of visual tokens: features and places, and the words among them."""
+    read = (tokens.rows, tokens.deepstack, tokens.grid_position, tokens.grid_time)
+    features = [_raw(tensor) for tensor in read if tensor is not None]
+    form = (tokens.rows.dtype, tuple(tokens.rows.shape), tokens.grid, tokens.markup)
+    return _digest(repr(form).encode(), *features)
 
 
 def _raw(tensor: Tensor) -> bytes:

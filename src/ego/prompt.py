@@ -13,6 +13,7 @@ from ego.visual_tokens import VisualTokens
 
 GUARD = "Remembered concepts. They are not part of the picture.\n"
 THE_PICTURE = "The picture:\n"
+THE_VIDEO = "The video:\n"
 DESCRIBE = (
     "Describe the main subject of this image in one short sentence: what it is, its colours and its lasting visible "
     "features. Do not mention the background."
@@ -38,7 +39,7 @@ class SoftTokens:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """An encoded image, between the model's own image delimiters."""
+    """An encoded image or video, between the model's own delimiters."""
 
     tokens: VisualTokens
 
@@ -110,6 +111,7 @@ def caption_question(memories: Sequence[ConceptMemory]) -> str:
 
 def _image_parts(images: Sequence[VisualTokens], *, announced: bool) -> tuple[Part, ...]:
     if len(images) == 1:
-        return (Text(THE_PICTURE), Picture(images[0])) if announced else (Picture(images[0]),)
+        words = THE_VIDEO if images[0].is_video else THE_PICTURE
+        return (Text(words), Picture(images[0])) if announced else (Picture(images[0]),)
     frames = [(Text(f"Frame {number}:\n"), Picture(image)) for number, image in enumerate(images, start=1)]
     return tuple(part for frame in frames for part in frame)

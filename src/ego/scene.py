@@ -31,7 +31,7 @@ class Scene:
         backbone: The model.
         memories: Concepts in the prompt, in stable order.
         dropped: Names of concepts that the similarity filter left out.
-        images: The image, the frames of a video, or nothing.
+        images: The image, the video, its frames where the model does not read videos, or nothing.
         seconds: When each image is shown in its video; None for pictures by themselves.
         prefix: Everything before the question, prefilled; None when there is nothing before it.
     """
@@ -65,7 +65,7 @@ class Sight:
     """What is to be looked at, and who may be in it.
 
     Attributes:
-        images: The image, the frames of a video, or nothing.
+        images: The image, the video, its frames where the model does not read videos, or nothing.
         seconds: When each image is shown in its video; None for pictures by themselves.
         memories: Concepts that fit into the budget, in stable order.
         dropped: Names of the others, least similar last; of a library that was searched, those that nearly fitted.
@@ -92,8 +92,7 @@ class SceneReader:
             frames: What to look at, shown at once; may be empty.
             again: Keep the encoded images, since more may be asked about them.
         """
-        encode = self._cache.encode if again else self._backbone.encode_image
-        images = tuple(encode(frame.picture) for frame in frames)
+        images = self._encoded(frames, self._cache if again else self._backbone)
         room = room_for_memories(self._backbone, self._config, images)
         if isinstance(memories, Crowd):
             chosen = fill(memories.candidates(images), room, self._cost)
@@ -109,6 +108,14 @@ class SceneReader:
             self._cache.prefill(prompt, len(memory_parts(sight.memories)))  # other images will follow
         prefix = self._cache.prefill(prompt, parts) if parts else None
         return Scene(self._backbone, sight.memories, sight.dropped, sight.images, sight.seconds, prefix)
+
+    def _encoded(self, frames: Sequence[Frame], encoder: PrefixCache | Backbone) -> tuple[VisualTokens, ...]:
+        """Encode images one by one; frames of a video together, where the model reads videos."""
+        seconds = [frame.seconds for frame in frames if frame.seconds is not None]
+        if self._backbone.card.has_video and len(frames) > 1 and len(seconds) == len(frames):
+            return (encoder.encode_video([frame.picture for frame in frames], seconds),)
+        encode = encoder.encode if isinstance(encoder, PrefixCache) else encoder.encode_image
+        return tuple(encode(frame.picture) for frame in frames)
 
     def _cost(self, memory: ConceptMemory) -> int:
         """Tokens that a memory takes, its name and delimiters included."""

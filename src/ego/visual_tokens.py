@@ -1,4 +1,4 @@
-"""VisualTokens: visual tokens of one image (or the chosen few of it) in the embedding space of the language model.
+"""VisualTokens: visual tokens of one image or video (or the chosen few) in the embedding space of the language model.
 
 The value that travels through the house: `Backbone.encode_image` makes it, `selection` picks from it, `ConceptMemory`
 stores it, `prompt` puts it into the context.
@@ -19,10 +19,12 @@ class Markup:
     Attributes:
         words: Before the first run, between runs, and behind the last: one more than there are runs.
         runs: Placeholders of each run.
+        as_video: Whether the placeholders are those of videos, where a family has others for them.
     """
 
     words: tuple[str, ...]
     runs: tuple[int, ...]
+    as_video: bool = False
 
     def __len__(self) -> int:
         """Count the placeholders."""
@@ -41,6 +43,7 @@ class VisualTokens:
         spatial: False for tokens without a place, such as newline tokens.
         grid_position: Row and column in the merged grid, for models with multimodal rotary positions; else None.
         grid: Rows and columns of that grid, or None.
+        grid_time: Place of each token on the time axis of those positions, for the tokens of a video; else None.
         markup: How the tokens stand in a prompt, for a whole image of a model in this process; a choice of tokens has
             none and stands in one run between the family's delimiters.
     """
@@ -52,11 +55,22 @@ class VisualTokens:
     spatial: Bool[Tensor, " visual"]
     grid_position: Int[Tensor, "visual 2"] | None = None
     grid: tuple[int, int] | None = None
+    grid_time: Int[Tensor, " visual"] | None = None
     markup: Markup | None = None
 
     def __len__(self) -> int:
         """Count the tokens."""
         return self.rows.shape[0]
+
+    @property
+    def is_video(self) -> bool:
+        """Tell the tokens of a video, each of which shows a pair of its frames, from those of an image."""
+        return self.grid_time is not None
+
+    @property
+    def as_video(self) -> bool:
+        """Say whether they replace placeholders of videos."""
+        return self.markup is not None and self.markup.as_video
 
     @property
     def covering(self) -> Bool[Tensor, " visual"]:
@@ -85,6 +99,7 @@ class VisualTokens:
             view=self.view[positions],
             spatial=self.spatial[positions],
             grid_position=None if self.grid_position is None else self.grid_position[positions],
+            grid_time=None if self.grid_time is None else self.grid_time[positions],
             markup=None,
         )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ego.backbones import attention_probe
 from ego.backbones.picture_writing import PictureWriter, WrittenPicture
 from ego.bench.checkup import check_up
 from ego.visual_tokens import Markup
@@ -21,10 +22,22 @@ def test_a_sound_model_passes_beyond_its_window(checkpoint: Callable[[str], Path
     found = check_up(str(checkpoint("gemma3")), device="cpu", device_map=None, timed=False)
     assert found.passed
     tried = [finding.what for finding in found.findings]
-    assert tried == ["prompts", "plain image", "thoughts", "answers", "attention", "memory", "prefix"]
-    assert "the window has 24" in found.findings[-1].detail
+    assert tried == ["prompts", "plain image", "thoughts", "answers", "attention", "memory", "prefix", "video"]
+    assert "the window has 24" in found.findings[-2].detail
+    assert found.findings[-1].detail == "several images"
     assert 0.1 < found.host_peak_gb < 64
     assert {"torch", "transformers", "device", "dtype", "python"} <= set(found.environment)
+
+
+@pytest.mark.parametrize("family", ["qwen3_5", "internvl3"])
+def test_rows_of_attention_that_are_another_heads_are_found(
+    checkpoint: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, family: str
+) -> None:
+    whole = attention_probe.attention_rows
+    monkeypatch.setattr(attention_probe, "attention_rows", lambda *given: whole(*given).roll(1, dims=0))
+    found = check_up(str(checkpoint(family)), device="cpu", device_map=None, timed=False)
+    assert (found.findings[-1].what, found.passed) == ("attention", False)
+    assert "layers differ from eager attention by" in found.findings[-1].detail
 
 
 def test_the_command_gives_one_document(ego: Run, checkpoint: Callable[[str], Path]) -> None:

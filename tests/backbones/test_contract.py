@@ -214,8 +214,8 @@ def test_a_prompt_longer_than_the_context_is_refused(internvl: HuggingFaceBackbo
 def test_what_cannot_be_recorded_is_refused(load: Callable[..., HuggingFaceBackbone]) -> None:
     hybrid = load("qwen3_5")
     prompt = introduction_prompt(some(hybrid, 1), "describe")
-    with pytest.raises(BackboneError, match=r"layers \[1\] cannot be recorded.*\[3\]"):
-        hybrid.generate(prompt, max_new_tokens=1, record=Record((1, 3), part=0))
+    with pytest.raises(BackboneError, match=r"layers \[2\] cannot be recorded.*\[1, 3\]"):
+        hybrid.generate(prompt, max_new_tokens=1, record=Record((2, 3), part=0))
     with pytest.raises(BackboneError, match="part 1 holds no visual tokens"):
         hybrid.generate(prompt, max_new_tokens=1, record=Record((3,), part=1))
     with pytest.raises(BackboneError, match="forced_text is empty"):
@@ -259,7 +259,7 @@ def test_grid_positions_of_a_memory_differ_from_sequential_ones_on_three_axes(
 def test_the_card_tells_the_model(backbone: HuggingFaceBackbone, family: str) -> None:
     card = backbone.card
     assert card.layer_count == tiny.LAYERS
-    assert card.attention_layers == ((3,) if family == "qwen3_5" else (0, 1, 2, 3))
+    assert card.attention_layers == ((1, 3) if family == "qwen3_5" else (0, 1, 2, 3))
     assert (card.dim, card.context_length, card.has_geometry) == (tiny.WIDTH, tiny.CONTEXT, True)
     tokens = backbone.encode_image(tiny.picture())
     assert card.has_deepstack == (family == "qwen3_vl") == (tokens.deepstack.shape[0] == 3)

@@ -89,7 +89,11 @@ INTERNVL = Words(
 )
 QWEN = Words(
     ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"),
-    CHATML.replace("IMAGE", "<|vision_start|><|image_pad|><|vision_end|>"),
+    CHATML.replace(
+        "IMAGE",
+        "<|vision_start|><|image_pad|><|vision_end|>{% elif c['type'] == 'video' %}"
+        "<|vision_start|><|video_pad|><|vision_end|>",
+    ),
     "<|im_end|>",
     unmarked=("<tool_call>", "</tool_call>", "<think>", "</think>", "<box>"),
 )
@@ -273,6 +277,8 @@ def qwen(family: str) -> Any:
         return transformers.Qwen3VLConfig(text_config=text, vision_config=vision, **ids)
     linear = {"linear_num_key_heads": 4, "linear_num_value_heads": 4}
     linear |= {"linear_key_head_dim": 16, "linear_value_head_dim": 16}
+    # published ones have one full layer in four; here two, so that what the first does reaches the second
+    linear |= {"layer_types": ["linear_attention", "full_attention"] * (LAYERS // 2)}
     text = text_config(family, head_dim=HEAD_SIZE, rope_parameters=rope, **linear)
     return transformers.Qwen3_5Config(text_config=text, vision_config=vision, **ids)
 

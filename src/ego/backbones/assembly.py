@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ego.backbones.capabilities import Capabilities
-from ego.backbones.chat_format import ChatTokens
+from ego.backbones.chat_tokens import ChatTokens
 from ego.errors import BackboneError
 from ego.prompt import Part, Picture
 from ego.visual_tokens import VisualTokens
@@ -189,9 +189,12 @@ def forward_arguments(
         before = torch.zeros(0, dtype=torch.long) if past is None else past.visual.long()
         arguments[can.type_argument] = torch.cat([before.expand(len(batch), -1), visual], dim=1)
     arguments = {name: value.to(like.device) for name, value in arguments.items()}
-    features = [block for tokens in batch for block in tokens.features]
-    if features and form is not None:
-        arguments["mm_encoder_outputs"] = {"image": form.wrap(features, like)}
+    if form is not None:
+        features = [block for tokens in batch for block in tokens.features]
+        apart = {"image": [block for block in features if not block.as_video]}
+        apart["video"] = [block for block in features if block.as_video]
+        wrapped = {kind: form.wrap(blocks, like) for kind, blocks in apart.items() if blocks}
+        arguments |= {"mm_encoder_outputs": wrapped} if wrapped else {}
     return arguments
 
 
@@ -215,7 +218,8 @@ def _on_grid(block: VisualTokens) -> Int[Tensor, "3 token"] | None:
     if block.grid is None or block.grid_position is None:
         return None
     places = block.grid_position.cpu().T
-    return torch.cat([torch.zeros_like(places[:1]), places])
+    time = torch.zeros_like(places[:1]) if block.grid_time is None else block.grid_time[None]
+    return torch.cat([time, places])
 
 
 def _same(mine: VisualTokens, theirs: VisualTokens) -> bool:

@@ -29,6 +29,7 @@ class ModelCard:
         context_length: Longest prompt, tokens.
         has_geometry: Whether visual tokens carry boxes (heat-map, spatial order and calibration need them).
         has_deepstack: Whether visual tokens carry DeepStack levels.
+        has_video: Whether a video is read as one, by tokens over pairs of frames; else its frames are images.
         decoder: Digest of the language model's weights: layers and answers depend on it, memories do not.
         concepts_per_prompt: Most concepts that the model tells apart in one prompt; longer lists are asked in blocks.
             None: no limit is known. A checkpoint says it in its `config.json` ("ego_concepts_per_prompt").
@@ -42,6 +43,7 @@ class ModelCard:
     context_length: int
     has_geometry: bool
     has_deepstack: bool
+    has_video: bool
     decoder: str
     concepts_per_prompt: int | None = None
 
@@ -128,6 +130,18 @@ class Backbone(Protocol):
 
     def encode_image(self, image: Image.Image) -> VisualTokens:
         """Run vision tower and projector once on an upright RGB image."""
+        ...
+
+    def encode_video(self, frames: Sequence[Image.Image], seconds: Sequence[float]) -> VisualTokens:
+        """Run vision tower and projector once on upright RGB frames of one video, where the model reads videos.
+
+        Args:
+            frames: In order, all of one size, at least two.
+            seconds: When each is shown.
+
+        Raises:
+            BackboneError: If the model does not read videos (`card.has_video`), or not so many frames.
+        """
         ...
 
     def prefill(self, prompt: Prompt, parts: int, *, prefix: Prefix | None = None) -> Prefix:

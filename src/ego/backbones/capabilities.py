@@ -23,6 +23,7 @@ class Capabilities:
         type_argument: Name of the argument that marks visual tokens, where the model wants one (Gemma).
         position_argument: Whether forward takes `position_ids`.
         feature_arguments: What `get_image_features` takes of the image processor's output.
+        video_arguments: The same of `get_video_features`; empty where there is none.
         full_attention: Every decoder layer sees the whole context, so batches may be padded on the left. Windows and
             recurrent layers would count the padding.
         branches: Several continuations may stand in one sequence, kept apart by a mask and by their own positions.
@@ -38,6 +39,7 @@ class Capabilities:
     type_argument: str | None
     position_argument: bool
     feature_arguments: tuple[str, ...]
+    video_arguments: tuple[str, ...]
     full_attention: bool
     branches: bool
     attention_layers: tuple[int, ...]
@@ -64,7 +66,8 @@ def inspect_model(model: Any) -> Capabilities:
         multimodal_positions=multimodal,
         type_argument=types,
         position_argument=positions,
-        feature_arguments=tuple(inspect.signature(model.base_model.get_image_features).parameters),
+        feature_arguments=_arguments(model.base_model.get_image_features),
+        video_arguments=_arguments(getattr(model.base_model, "get_video_features", None)),
         full_attention=everything,
         branches=everything and positions and types is None and text._attn_implementation in MASKED,
         attention_layers=tuple(sorted(attention_modules(model).values())),
@@ -73,6 +76,10 @@ def inspect_model(model: Any) -> Capabilities:
         context_length=int(text.max_position_embeddings),
         concepts_per_prompt=_concepts_per_prompt(model.config),
     )
+
+
+def _arguments(function: Any) -> tuple[str, ...]:
+    return () if function is None else tuple(inspect.signature(function).parameters)
 
 
 def _concepts_per_prompt(config: Any) -> int | None:

@@ -7,16 +7,13 @@ model's processor writes for them. What comes out is, token for token, what that
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import count, groupby, zip_longest
-from typing import Any, TypeAlias
+from typing import Any
 
-import torch
-from jaxtyping import Int
 from PIL import Image
-from torch import Tensor
 
-from ego.backbones.chat_template import IMAGE, MARK, ChatTemplate, Message
+from ego.backbones.chat_template import IMAGE, MARK, VIDEO, ChatTemplate, Message
+from ego.backbones.chat_tokens import ChatTokens, PartEnd, Piece, Placed, Run
 from ego.backbones.picture_writing import PictureWriter
 from ego.backbones.tokenization import Tokenization, Words
 from ego.prompt import Part, Prompt, Text, Turn
@@ -25,59 +22,6 @@ from ego.visual_tokens import Markup, VisualTokens
 PROBE_IMAGE = (96, 64)
 SMALL_IMAGES = (PROBE_IMAGE, (64, 64))
 """Sizes at which a family writes an image as simply as it can."""
-
-
-@dataclass(frozen=True, eq=False)
-class Placed:
-    """Visual tokens in a prompt.
-
-    Attributes:
-        tokens: The tokens.
-        runs: First position and length of every run of placeholders.
-    """
-
-    tokens: VisualTokens
-    runs: tuple[tuple[int, int], ...]
-
-    @property
-    def positions(self) -> Int[Tensor, " visual"]:
-        """Position of every token in the prompt."""
-        return torch.cat([torch.arange(start, start + length) for start, length in self.runs])
-
-
-@dataclass(frozen=True)
-class ChatTokens:
-    """A prompt in tokens.
-
-    Attributes:
-        ids: Token ids, placeholders included.
-        visuals: Places and tokens of every visual part, in order.
-        part_ends: For every part of the prompt, the position behind its last token.
-    """
-
-    ids: tuple[int, ...]
-    visuals: tuple[Placed, ...]
-    part_ends: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Run:
-    """Placeholders side by side: all of a visual part, or a stretch of it.
-
-    Attributes:
-        visual: Which visual part, counted in order.
-        length: Number of placeholders.
-    """
-
-    visual: int
-    length: int
-
-
-class PartEnd:
-    """Here a part of the prompt is complete."""
-
-
-Piece: TypeAlias = Words | Run | PartEnd
 
 
 class ChatFormat:
@@ -99,6 +43,7 @@ class ChatFormat:
         """
         self._processor, self.template, self._writer = processor, template, writer
         self._image_token = int(config.image_token_id)
+        self._video_token = int(getattr(config, "video_token_id", None) or config.image_token_id)
         simplest = min((writer.write(Image.new("RGB", size)).markup for size in SMALL_IMAGES), key=_run_count)
         self.delimiters = simplest.words[0], simplest.words[-1]
         spelt = [template.place, *simplest.words, *_named_tokens(processor.tokenizer, config)]
@@ -128,7 +73,7 @@ class ChatFormat:
                 for run in stretch:
                     assert isinstance(run, Run)
                     runs[run.visual].append((len(ids), run.length))
-                    ids += [self._image_token] * run.length
+                    ids += [run.token] * run.length
             else:
                 more, stops = self._stretch(stretch, number > 0, number + 1 < len(stretches))
                 ends += [len(ids) + stop for stop in stops]
@@ -164,12 +109,21 @@ class ChatFormat:
         message = _said("user", IMAGE, _words(question))
         return [int(token) for token in self.native_inputs([message], [image])["input_ids"][0]]
 
-    def native_inputs(self, messages: Sequence[Message], images: Sequence[Image.Image], **options: Any) -> Any:
-        """Let the model's own processor prepare a conversation that waits for an answer."""
+    def native_inputs(
+        self, messages: Sequence[Message], images: Sequence[Image.Image], *, by: Any = None, **options: Any
+    ) -> Any:
+        """Let the model's own processor prepare a conversation that waits for an answer.
+
+        Args:
+            messages: The conversation.
+            images: Its images, in order.
+            by: Another processor of the same kind; None for the one that prompts are written with.
+            options: Passed on; videos are among them.
+        """
         rendered = self.template.render(messages)
         bos = self._processor.tokenizer.bos_token
         opened = {"add_special_tokens": False} if bos and rendered.startswith(bos) else {}
-        return self._processor(
+        return (by or self._processor)(
             text=[rendered], images=[list(images)] if images else None, **self._writer.options, **opened, **options
         )
 
@@ -181,23 +135,27 @@ class ChatFormat:
         shown = iter([item[0] for turn in items for item in turn if not _is_words(item)])
         numbers = iter(range(len(marked)))
         messages = [
-            _said(turn.role, *[_words(MARK.format(next(numbers))) if _is_words(item) else IMAGE for item in own])
+            _said(
+                turn.role, *[_words(MARK.format(next(numbers))) if _is_words(item) else _shown(*item) for item in own]
+            )
             for turn, own in zip(prompt.turns, items, strict=True)
         ]
-        after_image = False
-        pattern = f"({re.escape(self.template.place)}|\ue000\\d+\ue001)"
-        for text in re.split(pattern, self.template.render(messages)):
-            if text == self.template.place:
+        after = None
+        places = {self.template.place: self.template.around[1]}
+        if self.template.video_place is not None:
+            places[self.template.video_place] = self.template.around_video[1]
+        pattern = "|".join(map(re.escape, places))
+        for text in re.split(f"({pattern}|\ue000\\d+\ue001)", self.template.render(messages)):
+            if text in places:
                 yield from self._picture(next(shown), next(visuals))
             elif text.startswith("\ue000"):
                 yield from self._said_in_words(marked[int(text[1:-1])], visuals)
             else:
-                yield from self._template_words(text) if after_image else [Words(text)]
-            after_image = text == self.template.place
+                yield from [Words(text)] if after is None else self._template_words(text, after)
+            after = places.get(text)
 
-    def _template_words(self, text: str) -> Iterator[Piece]:
+    def _template_words(self, text: str, after: str) -> Iterator[Piece]:
         """Write what the template puts behind an image; its beginning may belong to the image."""
-        after = self.template.around[1]
         own = after if text.startswith(after) else ""
         yield Words(own)
         yield PartEnd()
@@ -218,10 +176,11 @@ class ChatFormat:
         """Write the runs of placeholders of a picture or a memory, and the words around them."""
         assert not isinstance(part, Text)
         markup = self.markup_of(part.tokens)
+        token = self._video_token if markup.as_video else self._image_token
         for words, length in zip_longest(markup.words, markup.runs):
             yield Words(words)
             if length is not None:
-                yield Run(number, length)
+                yield Run(number, length, token)
 
     def _stretch(self, pieces: Sequence[Piece], after: bool, before: bool) -> tuple[list[int], list[int]]:
         words: list[Words] = []
@@ -245,6 +204,10 @@ class ChatFormat:
 def _is_words(item: Sequence[Part]) -> bool:
     """Tell words (perhaps with images among them) from an image."""
     return len(item) > 1 or isinstance(item[0], Text)
+
+
+def _shown(part: Part) -> dict[str, str]:
+    return VIDEO if not isinstance(part, Text) and part.tokens.is_video else IMAGE
 
 
 def _said(role: str, *content: dict[str, str]) -> Message:

@@ -19,8 +19,11 @@ Item = dict[str, str]
 MARK = "\ue000{}\ue001"
 """Stands for words while the template is rendered; private-use characters survive any template."""
 IMAGE: Item = {"type": "image"}
+VIDEO: Item = {"type": "video"}
 PLACE_NAMES = ("image_token", "boi_token", "fake_image_token", "start_image_token")
 """Attributes of processors that may name what the template writes for an image."""
+VIDEO_PLACE_NAME = "video_token"
+"""Attribute of processors that names what the template writes for a video."""
 
 
 class ChatTemplate:
@@ -29,6 +32,8 @@ class ChatTemplate:
     Attributes:
         place: What the template writes for an image and the processor expands.
         around: What the template writes before and after that for an image alone.
+        video_place: The same for a video; None where the template has no place of its own for one.
+        around_video: What it writes before and after that.
         keeps_order: Whether images and words stay in the order given; some templates put all images first.
         trims: Whether blanks around words are taken away.
         closing: Added behind every prompt: an empty thought, where a template would leave one open.
@@ -47,6 +52,7 @@ class ChatTemplate:
         self.place = self._place(alone)
         self.keeps_order = self._order_is_kept()
         self.around = self._around(alone)
+        self.video_place, self.around_video = self._places_of_videos(alone)
         self.trims = MARK.format(0) + "\n" not in self.render([_user(_words("\n" + MARK.format(0) + "\n"))])
         self.closing = closed_thought(alone)
 
@@ -83,15 +89,32 @@ class ChatTemplate:
 
     def _place(self, alone: str) -> str:
         """Find the token that stands for an image: one that comes with every image, and only with them."""
-        one, two = (self.render([_user(*[IMAGE] * count, _words(MARK.format(0)))]) for count in (1, 2))
         named = [getattr(self._processor, name, None) for name in PLACE_NAMES]
         tokens = [str(name) for name in named if name] + [str(t) for t in self._processor.tokenizer.get_added_vocab()]
+        found = self._written_once_for_each(IMAGE, tokens, alone)
+        if found is None:
+            raise BackboneError(
+                "the chat template has no place for images; choose an instruction-tuned checkpoint for images"
+            )
+        return found
+
+    def _written_once_for_each(self, item: Item, tokens: Sequence[str], alone: str) -> str | None:
+        one, two = (self.render([_user(*[item] * count, _words(MARK.format(0)))]) for count in (1, 2))
         for token in tokens:
             if (one.count(token) - alone.count(token), two.count(token) - alone.count(token)) == (1, 2):
                 return token
-        raise BackboneError(
-            "the chat template has no place for images; choose an instruction-tuned checkpoint for images"
-        )
+        return None
+
+    def _places_of_videos(self, alone: str) -> tuple[str | None, tuple[str, str]]:
+        """Find the token that stands for a video among words, and what the template writes around it."""
+        token = getattr(self._processor, VIDEO_PLACE_NAME, None)
+        try:
+            place = self._written_once_for_each(VIDEO, [token], alone) if token and self.keeps_order else None
+        except BackboneError:  # a template for images and words only
+            place = None
+        if place is None or place == self.place or place in alone:
+            return None, ("", "")
+        return place, self._around_among_words(VIDEO, place)
 
     def _order_is_kept(self) -> bool:
         words = [_words(MARK.format(number)) for number in range(3)]
@@ -103,11 +126,7 @@ class ChatTemplate:
     def _around(self, alone: str) -> tuple[str, str]:
         """Cut out what stands around an image, as far as it is not there without one."""
         if self.keeps_order:
-            words = [_words(MARK.format(number)) for number in range(2)]
-            rendered = self.render([_user(words[0], IMAGE, words[1])])
-            inside = rendered.split(MARK.format(0))[1].split(MARK.format(1))[0]
-            before, after = inside.split(self.place)
-            return before, after
+            return self._around_among_words(IMAGE, self.place)
         rendered = self.render([_user(IMAGE, _words(MARK.format(0)))])
         before, after = rendered.split(self.place)
         ahead = alone.split(MARK.format(0), maxsplit=1)[0]
@@ -116,6 +135,13 @@ class ChatTemplate:
         left = before[start:]
         rest = ahead[start:]  # what the template writes before words stays with the words
         return left, after.removesuffix(rest) if rest else after
+
+    def _around_among_words(self, item: Item, place: str) -> tuple[str, str]:
+        words = [_words(MARK.format(number)) for number in range(2)]
+        rendered = self.render([_user(words[0], item, words[1])])
+        inside = rendered.split(MARK.format(0))[1].split(MARK.format(1))[0]
+        before, after = inside.split(place)
+        return before, after
 
 
 def _common_start(one: str, other: str) -> int:

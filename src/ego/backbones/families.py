@@ -22,6 +22,7 @@ SchemeName: TypeAlias = Literal[
 LimitName: TypeAlias = Literal[
     "fixed", "one view", "tiles", "pixels", "pixels of two frames", "image tokens", "soft tokens", "smaller image"
 ]
+VideoName: TypeAlias = Literal["pixels of a frame", "pixels of all frames"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class Family:
             when unknown (index order, no heat-map, no calibration).
         limit: How the number of visual tokens of an image is set: a way of `image_preparation.py` or a function of the
             same form; None for images made smaller.
+        video: What the limits of its video processor count, where a video becomes tokens over pairs of frames; None
+            where it is shown as several images.
         checkpoints: Examples, small to large.
         notes: What a user should know before choosing it.
     """
@@ -56,6 +59,7 @@ class Family:
     model_types: tuple[str, ...]
     geometry: SchemeName | Callable[..., Any] | None
     limit: LimitName | Callable[..., Any] | None
+    video: VideoName | None = None
     checkpoints: tuple[Checkpoint, ...] = ()
     notes: str = ""
 
@@ -87,6 +91,7 @@ _families: list[Family] = [
         model_types=("qwen2_5_vl",),
         geometry="merged patches",
         limit="pixels",
+        video="pixels of a frame",
         checkpoints=(
             Checkpoint("Qwen/Qwen2.5-VL-3B-Instruct", 7.5),
             Checkpoint("Qwen/Qwen2.5-VL-7B-Instruct", 16.6),
@@ -98,6 +103,7 @@ _families: list[Family] = [
         model_types=("qwen2_vl",),
         geometry="merged patches",
         limit="pixels",
+        video="pixels of a frame",
         checkpoints=(Checkpoint("Qwen/Qwen2-VL-2B-Instruct", 4.4), Checkpoint("Qwen/Qwen2-VL-7B-Instruct", 16.6)),
         notes="Tokens grow with the image: 1024 at most by default.",
     ),
@@ -106,6 +112,7 @@ _families: list[Family] = [
         model_types=("qwen3_vl", "qwen3_vl_moe"),
         geometry="merged patches",
         limit="pixels",
+        video="pixels of all frames",
         checkpoints=(
             Checkpoint("Qwen/Qwen3-VL-4B-Instruct", 8.9),
             Checkpoint("Qwen/Qwen3-VL-8B-Instruct", 17.5),
@@ -117,6 +124,7 @@ _families: list[Family] = [
         model_types=("qwen3_5", "qwen3_5_moe"),
         geometry="merged patches",
         limit="pixels",
+        video="pixels of all frames",
         checkpoints=(Checkpoint("Qwen/Qwen3.5-9B", 19.3), Checkpoint("Qwen/Qwen3.5-27B", 55.0)),
         notes="Only one layer in four has an attention map; layers are chosen among those. Answers without thinking.",
     ),
@@ -197,6 +205,7 @@ _families: list[Family] = [
         model_types=("glm4v", "glm4v_moe", "glm46v"),
         geometry="merged patches",
         limit="pixels of two frames",
+        video="pixels of all frames",
         checkpoints=(Checkpoint("zai-org/GLM-4.1V-9B-Thinking", 20.6),),
         notes="Answers without thinking. 1024 tokens per image at most by default.",
     ),

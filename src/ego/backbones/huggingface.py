@@ -6,6 +6,7 @@ What differs between families is found out by looking (`capabilities.py`) or sta
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -18,8 +19,9 @@ from ego.backbones.assembly import FeatureForm, MemoryPositions, Tokens, lay_out
 from ego.backbones.attention_probe import ProbeSwitch, Recorder
 from ego.backbones.base import Generation, Prefix, Record, Request
 from ego.backbones.capabilities import inspect_model
-from ego.backbones.chat_format import PROBE_IMAGE, ChatFormat, ChatTokens
+from ego.backbones.chat_format import PROBE_IMAGE, ChatFormat
 from ego.backbones.chat_template import ChatTemplate
+from ego.backbones.chat_tokens import ChatTokens
 from ego.backbones.decoding import Transcript
 from ego.backbones.families import Family
 from ego.backbones.fingerprint import fingerprint_of
@@ -34,6 +36,8 @@ from ego.backbones.recording import recorder_of
 from ego.backbones.runner import Runner, anchor, encode
 from ego.backbones.scoring import Scorer
 from ego.backbones.spelling import last_spelling
+from ego.backbones.video_encoding import VideoEncoder
+from ego.backbones.video_writing import video_writer
 from ego.errors import BackboneError, ContextBudgetError, EgoError
 from ego.prompt import Prompt
 from ego.visual_tokens import VisualTokens
@@ -49,6 +53,7 @@ class HuggingFaceBackbone:
         preparation: Its image processor, set to the number of visual tokens.
         chat: Its chat format.
         images: Its image side.
+        videos: Its video side; None where a video is shown as several images.
     """
 
     def __init__(
@@ -90,9 +95,11 @@ class HuggingFaceBackbone:
         self.images = ImageEncoder(
             model, model_id, writer=self.preparation, can=self._can, family=family, like=self.runner.like
         )
+        films = video_writer(processor, model.config, template, family, self.preparation.limit)
+        self.videos = None if films is None else VideoEncoder(model, writer=films, can=self._can, like=self.runner.like)
         self._scorer, self._together = Scorer(self.runner), PicturesTogether(self.runner, self.images)
         self._probe = ProbeSwitch(model)
-        self.card = card_of(model, model_id, family, self._can, self._form)
+        self.card = card_of(model, model_id, family, self._can, self._form, has_video=self.videos is not None)
         self.fingerprint = fingerprint_of(
             model, model_id=model_id, revision=revision, image_settings=self.preparation.settings()
         )
@@ -122,6 +129,16 @@ class HuggingFaceBackbone:
     def encode_image(self, image: Image.Image) -> VisualTokens:
         """Run vision tower and projector once on an upright RGB image."""
         return self.images(image)
+
+    def encode_video(self, frames: Sequence[Image.Image], seconds: Sequence[float]) -> VisualTokens:
+        """Run vision tower and projector once on frames of one video, two to a token."""
+        if self.videos is None:
+            raise BackboneError(f"{self.card.model_id} has no tokens of videos; show it the frames as images")
+        return self.videos(frames, seconds)
+
+    def without_videos(self) -> None:
+        """Show videos as several images from now on."""
+        self.videos, self.card = None, replace(self.card, has_video=False)
 
     def prefill(self, prompt: Prompt, parts: int, *, prefix: Prefix | None = None) -> Prefix:
         """Run the model over the first `parts` parts of `prompt`, on top of `prefix` if one is given."""

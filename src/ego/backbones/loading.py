@@ -17,6 +17,7 @@ from ego.backbones.loading_errors import explained_loading, require_model_folder
 from ego.backbones.parity import require_parity
 from ego.backbones.processors import load_processor
 from ego.backbones.self_check import check, settle_thoughts
+from ego.backbones.video_check import settle_videos
 from ego.errors import BackboneError
 
 EMBEDDED = "mini"
@@ -66,6 +67,7 @@ def load(  # noqa: PLR0913  (what a caller may choose)
         if self_check:
             require_parity(backbone)
             check(backbone)
+            settle_videos(backbone)
             settle_thoughts(backbone)
         return backbone
 

@@ -9,7 +9,9 @@ from ego.backbones.families import Family
 from ego.backbones.fingerprint import decoder_digest
 
 
-def card_of(model: Any, model_id: str, family: Family, can: Capabilities, form: FeatureForm) -> ModelCard:
+def card_of(
+    model: Any, model_id: str, family: Family, can: Capabilities, form: FeatureForm, *, has_video: bool
+) -> ModelCard:
     """Fill in the card of a model.
 
     Args:
@@ -18,6 +20,7 @@ def card_of(model: Any, model_id: str, family: Family, can: Capabilities, form: 
         family: Its line of the table.
         can: What it can do.
         form: The form in which it takes features.
+        has_video: Whether it reads videos as such.
     """
     return ModelCard(
         model_id=model_id,
@@ -28,6 +31,7 @@ def card_of(model: Any, model_id: str, family: Family, can: Capabilities, form: 
         context_length=can.context_length,
         has_geometry=family.geometry is not None,
         has_deepstack=form.levels > 0,
+        has_video=has_video,
         decoder=decoder_digest(model),
         concepts_per_prompt=can.concepts_per_prompt,
     )

@@ -15,18 +15,35 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ego.backbones.chat_template import IMAGE, VIDEO
+from ego.backbones.frame_pairs import METADATA
 from ego.backbones.huggingface import HuggingFaceBackbone
 from ego.backbones.picture_writing import WrittenPicture
 from ego.errors import BackboneError, SelfCheckError
 from ego.prompt import Picture, Prompt, Text, Turn
 from ego.visual_tokens import VisualTokens
 
-Said: TypeAlias = str | tuple[int, int]
-"""Words, or an image of this width and height."""
 Writing: TypeAlias = Callable[[tuple[int, int]], WrittenPicture]
 """Writes an image of a size, each size once."""
 SMALL, OTHER, TALL, WIDE, LARGE = (96, 64), (120, 200), (300, 1500), (1500, 300), (1600, 1200)
 CONTEXT_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Film:
+    """A video of grey frames.
+
+    Attributes:
+        size: Width and height.
+        seconds: When each frame is shown.
+    """
+
+    size: tuple[int, int]
+    seconds: tuple[float, ...]
+
+
+Said: TypeAlias = str | tuple[int, int] | Film
+"""Words, an image of this width and height, or a video."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +83,23 @@ AMONG_WORDS = Conversation(
         (
             "user",
             ("Remembered concepts.\n", SMALL, "This is Bo.\n", OTHER, "This is Mia.\nThe picture:\n", SMALL, "Who?"),
+        ),
+    ),
+)
+VIDEOS = (
+    Conversation("a video", (("user", (Film(SMALL, (0.0, 0.4, 1.0, 1.6)), "What happens?")),)),
+    Conversation(
+        "an image and two videos in a chat",
+        (
+            (
+                "user",
+                (
+                    *("Remembered concepts.\n", SMALL, "This is Bo.\nThe video:\n"),
+                    *(Film((400, 300), tuple(range(5, 85, 10))), "What is Bo doing?"),
+                ),
+            ),
+            ("assistant", ("He is asleep.",)),
+            ("user", (Film(OTHER, (61.3, 61.8, 62.4)), "And here?")),
         ),
     ),
 )
@@ -110,6 +144,18 @@ def compare_prompts(backbone: HuggingFaceBackbone) -> Iterator[Parity]:
         yield _compared(backbone, several, write)
 
 
+def compare_videos(backbone: HuggingFaceBackbone, by: Any = None) -> Iterator[Parity]:
+    """Lay conversations with videos out both ways.
+
+    Args:
+        backbone: A model that reads videos.
+        by: The processor to compare with; None for the one that prompts are written with.
+    """
+    write = cache(lambda size: backbone.preparation.write(Image.new("RGB", size, "grey")))
+    for conversation in VIDEOS:
+        yield _compared(backbone, conversation, write, by)
+
+
 def _several(conversation: Conversation) -> Conversation:
     """Show a lone image twice: a family that writes it as one of several is compared where there are several."""
     role, said = conversation.turns[0]
@@ -120,14 +166,12 @@ def _several(conversation: Conversation) -> Conversation:
     return Conversation(f"{conversation.name}, twice", ((role, doubled), *conversation.turns[1:]))
 
 
-def _compared(backbone: HuggingFaceBackbone, conversation: Conversation, write: Writing) -> Parity:
-    images: list[Image.Image] = []
-    turns = [
-        Turn(role, tuple(_part(backbone, item, images, write) for item in said)) for role, said in conversation.turns
-    ]
+def _compared(backbone: HuggingFaceBackbone, conversation: Conversation, write: Writing, by: Any = None) -> Parity:
+    shown = _Shown(backbone, write)
+    turns = [Turn(role, tuple(shown.part(item) for item in said)) for role, said in conversation.turns]
     messages = [{"role": role, "content": [_item(item) for item in said]} for role, said in conversation.turns]
     try:
-        native = dict(backbone.chat.native_inputs(messages, images, return_tensors="pt"))
+        native = dict(backbone.chat.native_inputs(messages, shown.images, by=by, return_tensors="pt", **shown.videos()))
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as cause:
         raise BackboneError(
             f"{backbone.card.model_id}: the model's own processor does not take {conversation.name} ({cause})"
@@ -140,25 +184,56 @@ def _compared(backbone: HuggingFaceBackbone, conversation: Conversation, write: 
     return Parity(conversation.name, len(tokens), difference)
 
 
-def _part(backbone: HuggingFaceBackbone, said: Said, images: list[Image.Image], write: Writing) -> Text | Picture:
-    """Make a part of a prompt; an image gets visual tokens without content, and is added to `images` as written."""
-    if isinstance(said, str):
-        return Text(said)
-    written = write(said)
-    images.append(Image.new("RGB", written.size, "grey"))
-    count = len(written.markup)
-    hollow = VisualTokens(
-        rows=torch.empty(count, backbone.card.dim, device="meta"),
-        deepstack=torch.empty(0, count, backbone.card.dim, device="meta"),
-        boxes=None,
-        view=torch.zeros(count, dtype=torch.long),
-        spatial=torch.ones(count, dtype=torch.bool),
-    )
-    return Picture(backbone.images.on_grid(hollow, written))
+class _Shown:
+    """What a conversation shows, as both are given it: to Ego as visual tokens without content."""
+
+    def __init__(self, backbone: HuggingFaceBackbone, write: Writing) -> None:
+        self._backbone, self._write = backbone, write
+        self.images: list[Image.Image] = []
+        self._films: list[tuple[list[Image.Image], dict[str, Any]]] = []
+
+    def part(self, said: Said) -> Text | Picture:
+        if isinstance(said, str):
+            return Text(said)
+        if isinstance(said, Film):
+            return self._film(said)
+        written = self._write(said)
+        self.images.append(Image.new("RGB", written.size, "grey"))
+        return Picture(self._backbone.images.on_grid(self._hollow(written), written))
+
+    def videos(self) -> dict[str, Any]:
+        """Say it as a processor is told."""
+        if not self._films:
+            return {}
+        told = [metadata for _, options in self._films for metadata in options[METADATA]]
+        return {
+            "videos": [frames for frames, _ in self._films],
+            "videos_kwargs": {**self._films[0][1], METADATA: told},
+        }
+
+    def _film(self, film: Film) -> Picture:
+        videos = self._backbone.videos
+        assert videos is not None
+        frames = [Image.new("RGB", film.size, "grey")] * len(film.seconds)
+        self._films.append(videos.writer.native(frames, film.seconds))
+        written = videos.writer.write(frames, film.seconds)
+        return Picture(videos.on_grid(self._hollow(written), written))
+
+    def _hollow(self, written: WrittenPicture) -> VisualTokens:
+        count, dim = len(written.markup), self._backbone.card.dim
+        return VisualTokens(
+            rows=torch.empty(count, dim, device="meta"),
+            deepstack=torch.empty(0, count, dim, device="meta"),
+            boxes=None,
+            view=torch.zeros(count, dtype=torch.long),
+            spatial=torch.ones(count, dtype=torch.bool),
+        )
 
 
 def _item(said: Said) -> dict[str, str]:
-    return {"type": "text", "text": said} if isinstance(said, str) else {"type": "image"}
+    if isinstance(said, str):
+        return {"type": "text", "text": said}
+    return VIDEO if isinstance(said, Film) else IMAGE
 
 
 def _difference_of_ids(backbone: HuggingFaceBackbone, ours: Sequence[int], theirs: Sequence[int]) -> str:

@@ -63,8 +63,7 @@ class PictureWriter:
             family: Whose it is, for messages.
         """
         self._whole, self._chosen, self._family = processor, image_settings, family
-        self._place, self._run = place, re.compile(f"(?:{re.escape(placeholder)})+")
-        self._token_length = len(placeholder)
+        self._place, self._placeholder = place, placeholder
         self.processor, self.one_of_several = image_settings.processor, image_settings.one_of_several
 
     def __call__(self, image: Image.Image) -> dict[str, Any]:
@@ -75,6 +74,11 @@ class PictureWriter:
     def options(self) -> dict[str, Any]:
         """What the whole processor must be told with every call."""
         return {"images_kwargs": dict(self._chosen.overrides)} if self._chosen.overrides else {}
+
+    @property
+    def limit(self) -> int | None:
+        """Most visual tokens of an image, where there is a limit."""
+        return self._chosen.limit
 
     def settings(self) -> dict[str, Any]:
         """List everything that decides about the pixels."""
@@ -117,23 +121,34 @@ class PictureWriter:
         return WrittenPicture(inputs, markup, image.size)
 
     def _heard(self, text: str, images: list[Image.Image]) -> tuple[str, dict[str, Any]]:
-        """Call the processor, and listen to what text it has tokenized."""
-        listener, twin = ListeningTokenizer(self._whole.tokenizer), copy.copy(self._whole)
-        twin.tokenizer = listener
         try:
-            made = twin(text=[text], images=[images], return_tensors="pt", **self.options)
+            return heard(self._whole, text, images=[images], **self.options)
         except ValueError as cause:
             width, height = images[0].size
             raise ImageError(
                 f"{self._family.name} does not take an image of {width}x{height} pixels ({cause}); crop it"
             ) from cause
-        return listener.heard, {name: value for name, value in made.items() if name not in TEXT_INPUTS}
 
     def _markup(self, text: str) -> Markup:
-        runs = tuple(len(match.group()) // self._token_length for match in self._run.finditer(text))
-        if not runs:
+        markup = markup_of(text, self._placeholder)
+        if markup is None:
             raise BackboneError("the processor puts no image placeholder into the prompt; the model cannot be used")
-        return Markup(tuple(self._run.split(text)), runs)
+        return markup
+
+
+def heard(whole: Any, text: str, **shown: Any) -> tuple[str, dict[str, Any]]:
+    """Call a whole processor, and listen to what text it has tokenized; what it made of the text is left out."""
+    listener, twin = ListeningTokenizer(whole.tokenizer), copy.copy(whole)
+    twin.tokenizer = listener
+    made = twin(text=[text], return_tensors="pt", **shown)
+    return listener.heard, {name: value for name, value in made.items() if name not in TEXT_INPUTS}
+
+
+def markup_of(text: str, placeholder: str) -> Markup | None:
+    """Cut what a processor has written at its runs of placeholders; None where there is none."""
+    run = re.compile(f"(?:{re.escape(placeholder)})+")
+    runs = tuple(len(match.group()) // len(placeholder) for match in run.finditer(text))
+    return Markup(tuple(run.split(text)), runs) if runs else None
 
 
 class ListeningTokenizer:

@@ -1,9 +1,9 @@
 """Loading a processor without torchvision.
 
 `AutoProcessor` wants torchvision for the video half of most processors. Here the same processor class, the one that the
-checkpoint names, is put together from its tokenizer and its image processor, with an empty place where video and audio
-would be. Images always go through the Pillow backend, so that a memory does not depend on whether torchvision happens
-to be installed.
+checkpoint names, is put together from its tokenizer and its image processor; `frame_pairs.py` stands in for a video
+processor, and where audio would be is an empty place. Images always go through the Pillow backend, so that a memory
+does not depend on whether torchvision happens to be installed.
 """
 
 import json
@@ -13,26 +13,13 @@ from typing import Any
 
 from transformers import AutoImageProcessor, AutoTokenizer
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING, processor_class_from_name
-from transformers.utils import PushToHubMixin, cached_file
+from transformers.utils import cached_file
 
+from ego.backbones.frame_pairs import EmptyPlace, stand_in
 from ego.errors import BackboneError
 
 NAMING_FILES = ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
 """Where a checkpoint may name the class of its processor, in the order in which transformers asks."""
-
-
-class EmptyPlace(PushToHubMixin):  # type: ignore[misc]  # the mixin makes a processor's to_dict() call ours
-    """Stands where a video processor or an audio feature extractor would; text and images never touch it."""
-
-    model_input_names: tuple[str, ...] = ()
-    num_frames = None
-    fps = None
-    merge_size = 2
-    temporal_patch_size = 2
-
-    def to_dict(self) -> dict[str, Any]:
-        """Say that there is nothing."""
-        return {}
 
 
 def load_processor(source: str | Path, config: Any, **hub: Any) -> Any:
@@ -47,9 +34,11 @@ def load_processor(source: str | Path, config: Any, **hub: Any) -> Any:
         BackboneError: If transformers knows no processor for the model, or the checkpoint brings no chat template.
     """
     kind = _open_to_empty_places(_processor_class(source, config, hub))
-    parts = [_part(name, source, hub) for name in kind.get_attributes()]
+    parts = {name: _part(name, source, hub) for name in kind.get_attributes()}
+    if "video_processor" in parts:
+        parts["video_processor"] = stand_in(parts.get("image_processor"), source, hub)
     settings, _ = kind.get_processor_dict(source, **hub)
-    processor = kind.from_args_and_dict(parts, settings)
+    processor = kind.from_args_and_dict(list(parts.values()), settings)
     if processor.chat_template is None:
         processor.chat_template = processor.tokenizer.chat_template
     if processor.chat_template is None:
@@ -94,7 +83,7 @@ def _open_to_empty_places(kind: type) -> Any:
     class Processor(kind):  # type: ignore[misc]
         def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> Any:
             if isinstance(argument, EmptyPlace):
-                return EmptyPlace
+                return type(argument)
             return super().check_argument_for_proper_class(argument_name, argument)
 
     Processor.__name__ = Processor.__qualname__ = kind.__name__

@@ -3,7 +3,7 @@
 from ego.backbones.attention_probe import Recorder
 from ego.backbones.base import Record
 from ego.backbones.capabilities import Capabilities
-from ego.backbones.chat_format import ChatTokens
+from ego.backbones.chat_tokens import ChatTokens
 from ego.errors import BackboneError
 from ego.prompt import Prompt, Text
 

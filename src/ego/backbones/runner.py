@@ -120,17 +120,20 @@ def anchor(model: Any) -> Tensor:
     raise BackboneError("every weight of the model is offloaded; give at least one layer a device in device_map")
 
 
-def features_of(model: Any) -> Any:
+def features_of(model: Any, name: str = "get_image_features") -> Any:
     """Find the way from pixels to visual tokens; some models have it on their inner model only (DeepSeek-VL)."""
-    return getattr(model, "get_image_features", None) or model.base_model.get_image_features
+    return getattr(model, name, None) or getattr(model.base_model, name)
 
 
 @torch.no_grad()
-def encode(model: Any, inputs: dict[str, Tensor], can: Capabilities, like: Tensor) -> tuple[Any, VisualTokens]:
-    """Run vision tower and projector on one prepared image: the raw output, and its tokens without geometry."""
-    arguments = {name: _to(value, like) for name, value in inputs.items() if name in can.feature_arguments}
+def encode(
+    model: Any, inputs: dict[str, Tensor], can: Capabilities, like: Tensor, *, video: bool = False
+) -> tuple[Any, VisualTokens]:
+    """Run vision tower and projector on one prepared image or video: the raw output, its tokens without geometry."""
+    wanted = can.video_arguments if video else can.feature_arguments
+    arguments = {name: _to(value, like) for name, value in inputs.items() if name in wanted}
     with explained_memory():
-        output = features_of(model)(**arguments)
+        output = features_of(model, "get_video_features" if video else "get_image_features")(**arguments)
     rows = flat_rows(output.pooler_output)
     levels = [flat_rows(level) for level in getattr(output, "deepstack_features", None) or ()]
     tokens = VisualTokens(

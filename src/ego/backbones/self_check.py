@@ -86,7 +86,7 @@ def plain_inputs(backbone: HuggingFaceBackbone, prompt: Prompt, image: Image.Ima
     ids = {"input_ids": tokens.ids[None], "attention_mask": torch.ones_like(tokens.ids)[None]}
     pixels = {name: value for name, value in backbone.preparation(image).items() if name in arguments}
     inputs = {**ids, **types, **pixels}
-    return {name: _on(value, backbone) for name, value in inputs.items()}
+    return {name: on_device(value, backbone) for name, value in inputs.items()}
 
 
 def _checked_positions(backbone: HuggingFaceBackbone, prompt: Prompt, inputs: dict[str, Any]) -> dict[str, Tensor]:
@@ -111,7 +111,8 @@ def _plain_logits(backbone: HuggingFaceBackbone, inputs: dict[str, Any]) -> Floa
     return logits[0, -1].float().cpu()
 
 
-def _on(value: Any, backbone: HuggingFaceBackbone) -> Any:
+def on_device(value: Any, backbone: HuggingFaceBackbone) -> Any:
+    """Bring an input to where the model is, and to its number format."""
     if not isinstance(value, Tensor):
         return value
     return value.to(backbone.device, backbone.dtype if value.is_floating_point() else None)

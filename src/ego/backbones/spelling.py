@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ego.backbones.chat_format import ChatTokens
+from ego.backbones.chat_tokens import ChatTokens
 from ego.backbones.decoding import Transcript
 from ego.errors import BackboneError
 

@@ -21,6 +21,7 @@ from ego.backbones.loading import load
 from ego.backbones.parity import compare_prompts
 from ego.backbones.self_check import QUESTION, check, settle_thoughts
 from ego.backbones.tolerance import relative_difference, tolerance
+from ego.backbones.video_check import settle_videos
 from ego.bench.rivals import EGO, LIMIT, Setting, rivals
 from ego.bench.subject import environment
 from ego.config import EgoConfig
@@ -127,6 +128,7 @@ def _findings(backbone: HuggingFaceBackbone) -> Iterator[Finding]:
         ("attention", _attention),
         ("memory", _memory),
         ("prefix", _prefix),
+        ("video", _video),
     )
     for what, attempt in tried:
         try:
@@ -214,6 +216,12 @@ def _prefix(backbone: HuggingFaceBackbone) -> tuple[bool, str]:
         f"logits over a prefix of {prefix.length} tokens differ by {difference:.1e}"
         + (f"; the window has {window}" if window else "")
     )
+
+
+def _video(backbone: HuggingFaceBackbone) -> tuple[bool, str]:
+    """Videos of families that read them, against the model's own processor."""
+    reads, found = backbone.card.has_video, settle_videos(backbone)
+    return backbone.card.has_video == reads, found
 
 
 def _alike(backbone: HuggingFaceBackbone, one: Prompt, other: Prompt, what: str) -> tuple[bool, str]:
