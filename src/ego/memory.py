@@ -1,10 +1,12 @@
 """ConceptMemory: the kept tokens of one concept, how they came about, and the fingerprint of their model."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import torch
 
+from ego import limits
 from ego.config import StoredType
 from ego.errors import ForeignMemoryError, InputError
 from ego.memory_story import Fingerprint, ViewRecord, identity_of
@@ -39,6 +41,12 @@ class ConceptMemory:
     created: str
     thumbnail: bytes | None = None
     stored_type: StoredType | None = None
+
+    def __post_init__(self) -> None:
+        """Let the tokens know whether they are all of one image."""
+        whole = whole_image(self.views)
+        if self.tokens.whole_of != whole:
+            object.__setattr__(self, "tokens", replace(self.tokens, whole_of=whole))
 
     @property
     def identity(self) -> str:
@@ -98,6 +106,14 @@ class ConceptMemory:
     def on(self, target: torch.device | torch.dtype) -> "ConceptMemory":
         """Move the rows to a device or a number format."""
         return replace(self, tokens=self.tokens.to(target))
+
+
+def whole_image(views: Sequence[ViewRecord]) -> tuple[int, int] | None:
+    """Say the size of the one image that a memory keeps whole; None if it chose tokens or has several views."""
+    if len(views) != 1 or views[0].kept != tuple(range(views[0].candidates)):
+        return None
+    width, height = views[0].size
+    return (width, height) if 0 < width * height <= limits.KEPT_PIXELS else None  # a file may say anything
 
 
 def _label(fingerprint: Fingerprint) -> str:

@@ -108,7 +108,7 @@ def _content_of(tokens: VisualTokens) -> str:
     """Digest what a model reads of visual tokens: features and places, and the words among them."""
     read = (tokens.rows, tokens.deepstack, tokens.grid_position, tokens.grid_time)
     features = [_raw(tensor) for tensor in read if tensor is not None]
-    form = (tokens.rows.dtype, tuple(tokens.rows.shape), tokens.grid, tokens.markup)
+    form = (tokens.rows.dtype, tuple(tokens.rows.shape), tokens.grid, tokens.markup, tokens.whole_of)
     return _digest(repr(form).encode(), *features)
 
 

@@ -46,6 +46,9 @@ class VisualTokens:
         grid_time: Place of each token on the time axis of those positions, for the tokens of a video; else None.
         markup: How the tokens stand in a prompt, for a whole image of a model in this process; a choice of tokens has
             none and stands in one run between the family's delimiters.
+        whole_of: Width and height of the image of which these are all tokens in order, for a memory that keeps all: it
+            stands in a prompt as the image would. The marks among its runs come from the model's processor, never from
+            a file.
     """
 
     rows: Float[Tensor, "visual dim"]
@@ -57,6 +60,7 @@ class VisualTokens:
     grid: tuple[int, int] | None = None
     grid_time: Int[Tensor, " visual"] | None = None
     markup: Markup | None = None
+    whole_of: tuple[int, int] | None = None
 
     def __len__(self) -> int:
         """Count the tokens."""
@@ -101,6 +105,7 @@ class VisualTokens:
             grid_position=None if self.grid_position is None else self.grid_position[positions],
             grid_time=None if self.grid_time is None else self.grid_time[positions],
             markup=None,
+            whole_of=None,
         )
 
     def to(self, target: torch.device | torch.dtype) -> "VisualTokens":

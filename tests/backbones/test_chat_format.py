@@ -1,13 +1,16 @@
 """Prompts come out as the model's own processor would write them, and words of users stay words."""
 
+import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 
+from ego import Concept, ConceptStore, Ego, EgoConfig
 from ego.backbones.huggingface import HuggingFaceBackbone
 from ego.backbones.parity import compare_prompts
-from ego.prompt import Picture, Prompt, SoftTokens, Text, Turn, introduction_prompt, query_prompt
+from ego.prompt import Part, Picture, Prompt, SoftTokens, Text, Turn, introduction_prompt, query_prompt
 from tests.backbones import tiny
 
 QUESTION = "Describe the main subject of this image."
@@ -127,3 +130,24 @@ def test_first_words_of_an_answer(internvl: HuggingFaceBackbone) -> None:
     assert {decode([token]).strip().lower() for token in yes} <= {"y", "ye", "yes"}
     assert not set(yes) & set(no)
     assert internvl.word_ids([" "]) == ()
+
+
+def test_a_memory_that_keeps_a_tiled_image_whole_stands_as_the_image_would(
+    load: Callable[..., HuggingFaceBackbone], tmp_path: Path
+) -> None:
+    backbone, image = load("aya_vision", max_visual_tokens=64), tiny.picture(320, 96)
+    whole = Picture(backbone.encode_image(image))
+    assert whole.tokens.markup is not None
+    assert len(whole.tokens.markup.runs) > 1
+
+    def ids(part: Part) -> tuple[int, ...]:
+        return backbone.chat.tokenize(Prompt((Turn("user", (Text("This is Bo:"), part, Text(QUESTION))),))).ids
+
+    for selector, alike in (("all", True), ("uniform", False)):
+        folder, config = tmp_path / selector, EgoConfig(selector=selector, dynamic_size=False)
+        made = Ego(backbone, ConceptStore(folder), config).introduce(Concept("Bo", [image]))
+        read = ConceptStore(folder).load_all().memories[0]
+        assert (ids(SoftTokens(made.tokens)) == ids(whole)) == alike
+        assert ids(SoftTokens(read.tokens)) == ids(SoftTokens(made.tokens))
+    lying = dataclasses.replace(made.tokens, whole_of=(4096, 4096))
+    assert ids(SoftTokens(lying)) == ids(SoftTokens(made.tokens))

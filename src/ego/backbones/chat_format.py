@@ -7,6 +7,7 @@ model's processor writes for them. What comes out is, token for token, what that
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import count, groupby, zip_longest
 from typing import Any
 
@@ -16,12 +17,15 @@ from ego.backbones.chat_template import IMAGE, MARK, VIDEO, ChatTemplate, Messag
 from ego.backbones.chat_tokens import ChatTokens, PartEnd, Piece, Placed, Run
 from ego.backbones.picture_writing import PictureWriter
 from ego.backbones.tokenization import Tokenization, Words
+from ego.errors import BackboneError, ImageError
 from ego.prompt import Part, Prompt, Text, Turn
 from ego.visual_tokens import Markup, VisualTokens
 
 PROBE_IMAGE = (96, 64)
 SMALL_IMAGES = (PROBE_IMAGE, (64, 64))
 """Sizes at which a family writes an image as simply as it can."""
+SIZES = 256
+"""Sizes of images of whose memories it is kept how they are written."""
 
 
 class ChatFormat:
@@ -42,6 +46,7 @@ class ChatFormat:
             writer: The image side of the processor.
         """
         self._processor, self.template, self._writer = processor, template, writer
+        self._markup_of_size = lru_cache(SIZES)(self._written_at)
         self._image_token = int(config.image_token_id)
         self._video_token = int(getattr(config, "video_token_id", None) or config.image_token_id)
         simplest = min((writer.write(Image.new("RGB", size)).markup for size in SMALL_IMAGES), key=_run_count)
@@ -99,10 +104,18 @@ class ChatFormat:
         return self._words.spells_control(words)
 
     def markup_of(self, tokens: VisualTokens) -> Markup:
-        """Say how visual tokens are written: as their picture was, or between the delimiters of a memory."""
+        """Say how visual tokens are written: as their picture is, or between the delimiters of a memory."""
         markup = tokens.markup
+        if markup is None and tokens.whole_of is not None:
+            markup = self._markup_of_size(tokens.whole_of)
         fits = markup is not None and len(markup) == len(tokens)
         return markup if fits and markup is not None else Markup(self.delimiters, (len(tokens),))
+
+    def _written_at(self, size: tuple[int, int]) -> Markup | None:
+        try:
+            return self._writer.write(Image.new("RGB", size)).markup
+        except (ImageError, BackboneError):  # a size that no image of this model can have
+            return None
 
     def native_ids(self, image: Image.Image, question: str) -> list[int]:
         """Let the model's own processor lay out one image and a question."""
