@@ -51,6 +51,11 @@ class Speaker:
         return self.begin.position + self.limit
 
     @property
+    def prompt_tokens(self) -> int:
+        """Length of what was asked."""
+        return self.begin.position - self.begin.thought
+
+    @property
     def full(self) -> bool:
         """Whether it has said as much as it may."""
         return len(self.transcript.ids) >= self.limit
@@ -67,7 +72,7 @@ class Speaker:
         """Give the whole answer, or what ended it."""
         if self.failure is None:
             try:
-                return self.transcript.generation(self.begin.scores, self.begin.position, self._began, self.recorder)
+                return self.transcript.generation(self.begin.scores, self.prompt_tokens, self._began, self.recorder)
             except Exception as error:
                 self.failure = error
         return self.failure

@@ -16,6 +16,7 @@ from PIL import Image
 from ego.backbones.chat_template import IMAGE, MARK, VIDEO, ChatTemplate, Message
 from ego.backbones.chat_tokens import ChatTokens, PartEnd, Piece, Placed, Run
 from ego.backbones.picture_writing import PictureWriter
+from ego.backbones.thinking import BEHIND_A_THOUGHT
 from ego.backbones.tokenization import Tokenization, Words
 from ego.errors import BackboneError, ImageError
 from ego.prompt import Part, Prompt, Text, Turn
@@ -90,6 +91,12 @@ class ChatFormat:
         """Write this behind every prompt from now on: an empty thought, or what a model puts before its answers."""
         self.template.closing += text
         self._waiting = self.template.render([_said("user", _words(MARK.format(0)))])
+
+    def answer_behind(self, closing: str) -> None:
+        """Leave thinking to the model from now on: prompts end as the template ends them, answers follow a thought."""
+        self.template.closing = ""
+        waiting = self.template.render([_said("user", _words(MARK.format(0)))])
+        self._waiting = f"{waiting}{closing}{BEHIND_A_THOUGHT}"
 
     def plain_ids(self, text: str) -> list[int]:
         """Tokenize the beginning of an answer, as words that must not become control tokens."""

@@ -36,6 +36,7 @@ class ChatTemplate:
         around_video: What it writes before and after that.
         keeps_order: Whether images and words stay in the order given; some templates put all images first.
         trims: Whether blanks around words are taken away.
+        leaves_thought_open: Whether the template by itself would leave a thought open.
         closing: Added behind every prompt: an empty thought, where a template would leave one open.
     """
 
@@ -55,6 +56,7 @@ class ChatTemplate:
         self.video_place, self.around_video = self._places_of_videos(alone)
         self.trims = MARK.format(0) + "\n" not in self.render([_user(_words("\n" + MARK.format(0) + "\n"))])
         self.closing = closed_thought(alone)
+        self.leaves_thought_open = bool(self.closing)
 
     def render(self, messages: Sequence[Message]) -> str:
         """Write a conversation that waits for the model's answer.

@@ -27,12 +27,14 @@ class Beginning:
         cache: What the prompt left, not shared with anyone.
         position: Tokens before the first one.
         place: Its rotary position.
+        thought: How many of the tokens before it are the model's own thought.
     """
 
     scores: Tensor
     cache: Any
     position: int
     place: int
+    thought: int = 0
 
 
 def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:

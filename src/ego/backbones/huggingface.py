@@ -14,6 +14,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from ego.backbones.answering import Answering
 from ego.backbones.answers_together import Speaker, speak_together
 from ego.backbones.assembly import FeatureForm, MemoryPositions, Tokens, lay_out
 from ego.backbones.attention_probe import ProbeSwitch, Recorder
@@ -25,17 +26,17 @@ from ego.backbones.chat_tokens import ChatTokens
 from ego.backbones.decoding import Transcript
 from ego.backbones.families import Family
 from ego.backbones.fingerprint import fingerprint_of
-from ego.backbones.greedy import Beginning, end_tokens, greedy_tokens, steps_ahead
 from ego.backbones.image_encoding import ImageEncoder
 from ego.backbones.image_preparation import image_settings
 from ego.backbones.model_card import card_of
 from ego.backbones.picture_writing import PictureWriter
 from ego.backbones.pictures_together import PicturesTogether
-from ego.backbones.prefix import PrefixState, held_bytes
+from ego.backbones.prefix import held_bytes, past_of
 from ego.backbones.recording import recorder_of
 from ego.backbones.runner import Runner, anchor, encode
 from ego.backbones.scoring import Scorer
 from ego.backbones.spelling import last_spelling
+from ego.backbones.thinking import Thought
 from ego.backbones.video_encoding import VideoEncoder
 from ego.backbones.video_writing import video_writer
 from ego.errors import BackboneError, ContextBudgetError, EgoError
@@ -98,6 +99,7 @@ class HuggingFaceBackbone:
         films = video_writer(processor, model.config, template, family, self.preparation.limit)
         self.videos = None if films is None else VideoEncoder(model, writer=films, can=self._can, like=self.runner.like)
         self._scorer, self._together = Scorer(self.runner), PicturesTogether(self.runner, self.images)
+        self._answering = Answering(self.runner, model, self._tokenizer)
         self._probe = ProbeSwitch(model)
         self.card = card_of(model, model_id, family, self._can, self._form, has_video=self.videos is not None)
         self.fingerprint = fingerprint_of(
@@ -119,7 +121,7 @@ class HuggingFaceBackbone:
     @property
     def end_tokens(self) -> frozenset[int]:
         """Tokens that end a turn."""
-        return end_tokens(self.model, self._tokenizer)
+        return self._answering.ends
 
     @property
     def has_axes(self) -> bool:
@@ -140,12 +142,22 @@ class HuggingFaceBackbone:
         """Show videos as several images from now on."""
         self.videos, self.card = None, replace(self.card, has_video=False)
 
+    @property
+    def thought(self) -> Thought | None:
+        """How the model thinks before every answer; None where answers begin at once."""
+        return self._answering.thought
+
+    def read_behind(self, thought: Thought) -> None:
+        """Let the model think before every answer from now on; only what follows the thought is its answer."""
+        self._answering.thought = thought
+        self.chat.answer_behind(thought.closing)
+
     def prefill(self, prompt: Prompt, parts: int, *, prefix: Prefix | None = None) -> Prefix:
         """Run the model over the first `parts` parts of `prompt`, on top of `prefix` if one is given."""
         chat, tokens = self.lay_out(prompt)
         if not 0 < parts <= len(chat.part_ends):
             raise BackboneError(f"cannot prefill {parts} parts of a prompt of {len(chat.part_ends)}")
-        past = self._past(prefix, tokens)
+        past = past_of(prefix, tokens)
         start, stop = 0 if past is None else len(past.tokens), chat.part_ends[parts - 1]
         if past is not None and start == stop:
             return Prefix(parts, stop, held_bytes(past.cache), past)
@@ -180,16 +192,19 @@ class HuggingFaceBackbone:
         """Answer greedily, or read `forced_text` as if it were the answer."""
         began = time.perf_counter()
         chat, tokens = self.lay_out(prompt)
-        past = self._past(prefix, tokens)
+        past = past_of(prefix, tokens)
         forced = None if forced_text is None else self.chat.plain_ids(forced_text)
         self._require_room(len(tokens), max_new_tokens if forced is None else len(forced))
-        recorder = None if record is None else self._recorder(record, prompt, chat, past)
+        begin = self._answering.begin(tokens, past, room=max_new_tokens) if forced is None else None
+        seen = begin.position if begin is not None else len(past.tokens) if past is not None else 0
+        recorder = None if record is None else self._recorder(record, prompt, chat, seen)
         transcript = Transcript(self._tokenizer, on_text)
         with self._probe.recording(recorder):
-            if forced is None:
-                first = self._say(tokens, past, max_new_tokens, transcript, all_rows=record is not None)
+            if begin is not None:
+                self._answering.say(begin, max_new_tokens, transcript, all_rows=record is not None)
+                first = begin.scores
             else:
-                first = self._read(tokens, past, forced, transcript)
+                first = self._answering.read(tokens, past, forced or [], transcript)
         return transcript.generation(first, len(tokens), began, recorder)
 
     def generate_together(self, requests: Sequence[Request]) -> Iterator[tuple[int, Generation | Exception]]:
@@ -205,7 +220,7 @@ class HuggingFaceBackbone:
     ) -> Float[Tensor, "layer head token visual"]:
         """Read where words of the last text look: one row for each token that spells them."""
         chat, tokens = self.lay_out(prompt)
-        past = self._past(prefix, tokens)
+        past = past_of(prefix, tokens)
         seen = 0 if past is None else len(past.tokens)
         start, stop, spelt = last_spelling(self._tokenizer, chat, words, seen)
         self._require_room(stop, 0)
@@ -218,14 +233,16 @@ class HuggingFaceBackbone:
         self, prompts: Sequence[Prompt], *, prefix: Prefix | None = None
     ) -> Float[Tensor, "prompt vocab"]:
         """Score the first answer token of several prompts over a shared prefix, in as few passes as fit (float32)."""
-        suffixes, past = [], None
-        for prompt in prompts:
-            _, tokens = self.lay_out(prompt)
-            self._require_room(len(tokens), 1)
-            past = self._past(prefix, tokens)
-            suffixes.append(tokens if past is None else tokens.between(len(past.tokens)))
-        if not suffixes:
+        if not prompts:
             raise BackboneError("next_token_logits needs at least one prompt")
+        laid_out = [self.lay_out(prompt)[1] for prompt in prompts]
+        for tokens in laid_out:
+            self._require_room(len(tokens), 1)
+        past = [past_of(prefix, tokens) for tokens in laid_out][-1]
+        if self.thought is not None:  # every question has a thought of its own
+            begun = [self._answering.begin(tokens, past, room=1) for tokens in laid_out]
+            return torch.stack([begin.scores.float().cpu() for begin in begun])
+        suffixes = [tokens if past is None else tokens.between(len(past.tokens)) for tokens in laid_out]
         return self._scorer.last_logits(suffixes, past)
 
     def answer_logits(self, tokens: Tokens, answer: Sequence[int]) -> Float[Tensor, "token vocab"]:
@@ -248,18 +265,6 @@ class HuggingFaceBackbone:
         chat = self.chat.tokenize(prompt)
         return chat, lay_out(chat, prompt.parts, self._can, self._positions)
 
-    def _past(self, prefix: Prefix | None, tokens: Tokens) -> PrefixState | None:
-        """Check that a prefix is the beginning of a prompt, and not all of it."""
-        if prefix is None:
-            return None
-        state: PrefixState = prefix.state
-        if prefix.length >= len(tokens) or not tokens.starts_with(state.tokens):
-            raise BackboneError(
-                "the prefix was made of other parts than this prompt begins with; "
-                "prefill it from the same turns, memories and images in the same order"
-            )
-        return state
-
     def _require_room(self, prompt_tokens: int, answer_tokens: int) -> None:
         if prompt_tokens + answer_tokens > self._can.context_length:
             raise ContextBudgetError(
@@ -267,48 +272,17 @@ class HuggingFaceBackbone:
                 f"reads {self._can.context_length} at most; use fewer concepts, smaller memories or smaller images"
             )
 
-    def _recorder(self, record: Record, prompt: Prompt, chat: ChatTokens, past: PrefixState | None) -> Recorder:
-        seen = 0 if past is None else len(past.tokens)
-        return recorder_of(record, prompt, chat, self._can, self._probe.modules, first=len(chat.ids), seen=seen)
-
-    def _say(
-        self, tokens: Tokens, past: PrefixState | None, limit: int, transcript: Transcript, *, all_rows: bool
-    ) -> Tensor:
-        """Decode greedily until the model ends its turn; returns the logits of the first token.
-
-        The row of a token belongs to the pass that reads it. A token followed by the end of the turn has been read; the
-        last one of an answer cut short is read once more if its row is wanted.
-        """
-        begin = self._begin(tokens, past)
-        ends, ahead = self.end_tokens, steps_ahead(self.device)
-        for token in greedy_tokens(self.runner, begin, limit=limit, ends=ends, read_last=all_rows, ahead=ahead):
-            transcript.add(token)
-        return begin.scores
-
-    def _begin(self, tokens: Tokens, past: PrefixState | None) -> Beginning:
-        """Read a prompt up to its answer."""
-        rest = tokens.between(0 if past is None else len(past.tokens))
-        logits, state = self.runner.run(rest, past)
-        return Beginning(logits[-1], state.cache, len(tokens), tokens.next_place)
+    def _recorder(self, record: Record, prompt: Prompt, chat: ChatTokens, seen: int) -> Recorder:
+        first = max(seen, len(chat.ids))  # an answer begins behind its prompt, and behind the thought if there is one
+        return recorder_of(record, prompt, chat, self._can, self._probe.modules, first=first, seen=seen)
 
     def _begun(self, request: Request) -> Speaker | EgoError:
         try:
             chat, tokens = self.lay_out(request.prompt)
             self._require_room(len(tokens), request.max_new_tokens)
-            past, record = self._past(request.prefix, tokens), request.record
-            recorder = None if record is None else self._recorder(record, request.prompt, chat, past)
-            with self._probe.recording(recorder):
-                begin = self._begin(tokens, past)
+            past, record = past_of(request.prefix, tokens), request.record
+            begin = self._answering.begin(tokens, past, room=request.max_new_tokens)
+            recorder = None if record is None else self._recorder(record, request.prompt, chat, begin.position)
         except EgoError as error:
             return error
         return Speaker(begin, request.max_new_tokens, Transcript(self._tokenizer, request.on_text), recorder)
-
-    def _read(self, tokens: Tokens, past: PrefixState | None, forced: list[int], transcript: Transcript) -> Tensor:
-        """Run given words as the answer, in one pass; returns the logits of the first token."""
-        if not forced:
-            raise BackboneError("forced_text is empty; give the words to read")
-        rest = tokens.then(forced).between(0 if past is None else len(past.tokens))
-        logits, _ = self.runner.run(rest, past, keep=len(forced) + 1)
-        for token in forced:
-            transcript.add(token)
-        return logits[0]

@@ -11,6 +11,8 @@ from typing import Any
 from torch import Tensor
 
 from ego.backbones.assembly import Tokens
+from ego.backbones.base import Prefix
+from ego.errors import BackboneError
 
 GROWING = ("keys", "values")
 IN_PLACE = ("conv_states", "recurrent_states")
@@ -22,6 +24,23 @@ class PrefixState:
 
     tokens: Tokens
     cache: Any
+
+
+def past_of(prefix: Prefix | None, tokens: Tokens) -> PrefixState | None:
+    """Check that a prefix is the beginning of a prompt, and not all of it.
+
+    Raises:
+        BackboneError: If it is not.
+    """
+    if prefix is None:
+        return None
+    state: PrefixState = prefix.state
+    if prefix.length >= len(tokens) or not tokens.starts_with(state.tokens):
+        raise BackboneError(
+            "the prefix was made of other parts than this prompt begins with; "
+            "prefill it from the same turns, memories and images in the same order"
+        )
+    return state
 
 
 def held_bytes(cache: Any) -> int:

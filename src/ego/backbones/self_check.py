@@ -4,6 +4,7 @@ Catches a version of transformers, a processor or a checkpoint that has drifted 
 """
 
 import inspect
+import logging
 from typing import Any
 
 import torch
@@ -14,13 +15,13 @@ from torch import Tensor
 from ego.backbones.capabilities import TYPE_ARGUMENTS
 from ego.backbones.chat_format import PROBE_IMAGE
 from ego.backbones.huggingface import HuggingFaceBackbone
-from ego.backbones.thinking import THOUGHTS, empty_thought
-from ego.backbones.tokenization import BRACKETED
+from ego.backbones.thinking import BRACKETED, LONGEST_THOUGHT, THOUGHTS, Thought, empty_thought
 from ego.backbones.tolerance import relative_difference, tolerance
 from ego.errors import SelfCheckError
 from ego.prompt import Prompt, introduction_prompt
 
 QUESTION = "What is this?"
+_log = logging.getLogger(__name__)
 
 
 def check(backbone: HuggingFaceBackbone) -> float:
@@ -50,10 +51,10 @@ def settle_thoughts(backbone: HuggingFaceBackbone) -> None:
     """See whether the model begins to think all by itself, and give it an empty thought then.
 
     What such a model puts before its answers (`<answer>`, a box) is written behind the thought, too, so that the first
-    token of an answer is a word.
+    token of an answer is a word. A model that thinks even so is left to it: its answers are read behind the thought.
 
     Raises:
-        SelfCheckError: If it thinks even so.
+        SelfCheckError: If it says the same mark for ever.
     """
     tokenizer = backbone.chat.tokenizer
     added = {number: text for text, number in tokenizer.get_added_vocab().items()}
@@ -65,13 +66,28 @@ def settle_thoughts(backbone: HuggingFaceBackbone) -> None:
     first = _first_token(backbone, prompt)
     if first not in openings:
         return
-    backbone.chat.begin_answers_with(empty_thought(openings[first]))
+    opening = openings[first]
+    backbone.chat.begin_answers_with(empty_thought(opening))
     while (first := _first_token(backbone, prompt)) in added and BRACKETED.match(added[first]):
-        if first in openings or added[first] in backbone.chat.template.closing:
+        if first in openings:
+            _leave_to_its_thoughts(backbone, opening)
+            return
+        if added[first] in backbone.chat.template.closing:
             raise _drift(backbone, f"the model begins every answer with {added[first]}, even behind an empty thought")
         if first in backbone.end_tokens:
             return
         backbone.chat.begin_answers_with(added[first])
+
+
+def _leave_to_its_thoughts(backbone: HuggingFaceBackbone, opening: str) -> None:
+    left_open = backbone.chat.template.leaves_thought_open
+    backbone.read_behind(Thought(opening, THOUGHTS[opening], left_open))
+    _log.warning(
+        "%s thinks before every answer, even behind an empty thought; its answers are read behind its thoughts, which "
+        "takes up to %d tokens for each",
+        backbone.card.model_id,
+        LONGEST_THOUGHT,
+    )
 
 
 def _first_token(backbone: HuggingFaceBackbone, prompt: Prompt) -> int:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from ego.backbones.thinking import BRACKETED
+
 BEGINNING = ("",)
 ANYWHERE = ("\n", ".", "a", "1", "")
 """What may stand before a stretch in the middle of words: the first behind which it begins with a token of its own."""
-BRACKETED = re.compile(r"^(<.*>|\[.*\]|\{.*\}|◁.*▷|\|.*\|)$", re.DOTALL)
 REMEMBERED = 8192
 """Stretches whose ids are kept: prompts of one library repeat almost all of theirs."""
 

@@ -1,4 +1,4 @@
-"""Video -> visual tokens: prepared as the model's processor would, run through tower and projector, laid out in time."""
+"""Video -> visual tokens: prepared as its processor would, run through tower and projector, laid out in time."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

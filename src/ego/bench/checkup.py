@@ -153,6 +153,8 @@ def _plain_image(backbone: HuggingFaceBackbone) -> tuple[bool, str]:
 
 def _thoughts(backbone: HuggingFaceBackbone) -> tuple[bool, str]:
     settle_thoughts(backbone)
+    if backbone.thought is not None:
+        return True, f"answers are read behind {backbone.thought.opening}...{backbone.thought.closing}"
     closing = backbone.chat.template.closing
     return True, f"closed by {closing!r}" if closing else "none"
 

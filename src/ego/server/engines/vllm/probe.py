@@ -52,6 +52,11 @@ async def examine(replicas: Replicas, replica: Replica, backbone: HuggingFaceBac
             f"vLLM cannot take memories of {backbone.card.model_id} beside a picture: its tokens have DeepStack "
             "levels; use the engine in the process"
         )
+    if backbone.thought is not None:
+        raise UnfitError(
+            f"{backbone.card.model_id} thinks before every answer, and only the engine in the process reads answers "
+            "behind a thought; use that, or a model that answers without thinking"
+        )
     await _require_version(replicas, replica)
     replica.model = await _model_name(replicas, replica)
     replica.pixels = await _takes_pixels(replicas, replica, backbone)
