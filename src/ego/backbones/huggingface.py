@@ -37,6 +37,7 @@ from ego.backbones.runner import Runner, anchor, encode
 from ego.backbones.scoring import Scorer
 from ego.backbones.spelling import last_spelling
 from ego.backbones.thinking import Thought
+from ego.backbones.tokenization import token_of
 from ego.backbones.video_encoding import VideoEncoder
 from ego.backbones.video_writing import video_writer
 from ego.errors import BackboneError, ContextBudgetError, EgoError
@@ -86,7 +87,7 @@ class HuggingFaceBackbone:
             processor,
             image_settings(family, processor.image_processor, model.config, max_visual_tokens),
             place=template.place,
-            placeholder=processor.tokenizer.convert_ids_to_tokens(self._can.image_token),
+            placeholder=token_of(processor.tokenizer, self._can.image_token, "images"),
             family=family,
         )
         self.chat = ChatFormat(processor, model.config, template, self.preparation)

@@ -13,7 +13,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_
 from ego.backbones.assembly import MemoryPositions
 from ego.backbones.families import REFUSED, family_of
 from ego.backbones.huggingface import HuggingFaceBackbone
-from ego.backbones.loading_errors import explained_loading, require_model_folder
+from ego.backbones.loading_errors import explained_loading, require_all_weights, require_model_folder
 from ego.backbones.parity import require_parity
 from ego.backbones.processors import load_processor
 from ego.backbones.self_check import check, settle_thoughts
@@ -54,9 +54,13 @@ def load(  # noqa: PLR0913  (what a caller may choose)
         placed = _straight_to(target) if device_map is None else {"device_map": device_map}
         options = {"dtype": _dtype(dtype, target), **placed, **_attention(config, attention), **hub}
         _log.info("loading %s", model_id)
-        model = AutoModelForImageTextToText.from_pretrained(source, config=config, **options).eval()
+        model, found = AutoModelForImageTextToText.from_pretrained(
+            source, config=config, output_loading_info=True, **options
+        )
+        if self_check:
+            require_all_weights(model_id, model, found)
         backbone = HuggingFaceBackbone(
-            model,
+            model.eval(),
             processor,
             model_id=model_id,
             family=family_of(config.model_type),
@@ -64,6 +68,7 @@ def load(  # noqa: PLR0913  (what a caller may choose)
             max_visual_tokens=max_visual_tokens,
             positions=positions,
         )
+        _require_an_end(backbone)
         if self_check:
             require_parity(backbone)
             check(backbone)
@@ -80,6 +85,14 @@ def _require_images_and_text(model_id: str, config: Any) -> None:
         raise BackboneError(
             f"{model_id} is a {config.model_type!r} model, which does not read images and text together; "
             "`ego models` lists models that do"
+        )
+
+
+def _require_an_end(backbone: HuggingFaceBackbone) -> None:
+    if not backbone.end_tokens:
+        raise BackboneError(
+            f"{backbone.card.model_id} names no token that ends an answer, so none would; it belongs into "
+            "generation_config.json (eos_token_id) or tokenizer_config.json (eos_token)"
         )
 
 

@@ -3,16 +3,17 @@
 import errno
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Any
 
 import transformers
 from safetensors import SafetensorError
 
 from ego.backbones.out_of_memory import explained_memory
-from ego.errors import BackboneError, EgoError
+from ego.errors import BackboneError, EgoError, InputError
 
 PACKAGES = {
     "num2words": 'pip install "ego-vlm[smolvlm]" (num2words)',
@@ -41,6 +42,8 @@ HUB_CAUSES = {
     "or give a local folder",
 }
 """Kinds of errors of the hub's client, and what to do."""
+SHAPES = "ignore_mismatched_sizes"
+LAYER = re.compile(r"\.\d+\.")
 FULL = re.compile(r"out of memory|not enough memory|can't allocate|cannot allocate", re.IGNORECASE)
 
 
@@ -63,6 +66,29 @@ def require_model_folder(model_id: str) -> None:
         raise BackboneError(f"{model_id} is a file; give the folder that holds the model's config.json")
     if path.is_dir() and not (path / "config.json").is_file():
         raise BackboneError(f"{model_id} {_instead_of_a_model(path)}")
+
+
+def require_all_weights(model_id: str, model: Any, found: Mapping[str, Any]) -> None:
+    """See that weights and configuration are of one model: transformers would make up what is missing.
+
+    Args:
+        model_id: Hub name or folder.
+        model: The model as it was loaded.
+        found: What transformers says of the loading.
+
+    Raises:
+        BackboneError: If weights are missing, or there are more layers of them than the configuration counts.
+    """
+    missing = sorted(found.get("missing_keys") or ())
+    known = {LAYER.sub(".#.", name) for name, _ in model.named_parameters()}
+    over = sorted(name for name in found.get("unexpected_keys") or () if LAYER.sub(".#.", name) in known)
+    for what, names in (("lack", missing), ("hold more layers than config.json says:", over)):
+        if names:
+            raise BackboneError(
+                f"the weights of {model_id} {what} {names[0]}"
+                + (f" and {len(names) - 1} more" if names[1:] else "")
+                + "; weights and config.json do not belong together. Download or copy the whole model again"
+            )
 
 
 def _is_path(model_id: str) -> bool:
@@ -90,6 +116,12 @@ def explained_loading(model_id: str) -> Iterator[None]:
     try:
         with explained_memory():
             yield
+    except InputError as cause:  # of an image of Ego's own, so it is not the image's fault
+        reason = _first_line(cause.__cause__ or cause)
+        raise BackboneError(
+            f"{model_id} could not be loaded: its processor does not take a plain image: {reason} Its settings, "
+            "tokenizer and config.json do not belong together; download or copy the whole model again"
+        ) from cause
     except EgoError:
         raise
     except (SafetensorError, UnpicklingError) as cause:
@@ -102,9 +134,14 @@ def explained_loading(model_id: str) -> Iterator[None]:
         ) from cause
     except OSError as cause:
         raise _unreadable(model_id, cause) from cause
-    except (ValueError, KeyError, AttributeError, TypeError, IndexError, RuntimeError, NotImplementedError) as cause:
+    except Exception as cause:  # whatever a damaged file leads to, in transformers, tokenizers or their validators
         if FULL.search(str(cause)):
             raise _full(model_id) from cause
+        if SHAPES in str(cause):
+            raise BackboneError(
+                f"the weights of {model_id} have other shapes than config.json says; they do not belong together. "
+                "Download or copy the whole model again"
+            ) from cause
         if _package(cause):
             raise BackboneError(f"{model_id} needs a package: {_first_line(cause)} {_package(cause)}") from cause
         raise BackboneError(
@@ -119,6 +156,8 @@ def _unreadable(model_id: str, cause: OSError) -> BackboneError:
         advice = "the disk is full: make room for the download"
     if cause.errno in (errno.EACCES, errno.EPERM):
         advice = "the files may not be read: check their permissions"
+    if advice is None and Path(model_id).expanduser().is_dir():
+        advice = "a file of the folder is missing or damaged: download or copy the whole model again"
     return BackboneError(
         f"{model_id} could not be loaded: {_first_line(cause)} "
         + _sentence(
@@ -163,6 +202,8 @@ def _package(cause: BaseException) -> str:
 def _first_line(cause: BaseException) -> str:
     """Take the first line of a message, without the beginning of a sentence that goes on in the next one."""
     lines = [line.strip() for line in str(cause).strip().splitlines() if line.strip()] or [type(cause).__name__]
+    if lines[0].endswith(":") and lines[1:]:
+        lines[0] += f" {lines[1]}"
     whole = lines[0] if lines[0].endswith((".", "!", "?")) or ". " not in lines[0] else lines[0].rpartition(". ")[0]
     return whole.rstrip(".") + "."
 

@@ -41,6 +41,12 @@ def check(backbone: HuggingFaceBackbone) -> float:
         injected = backbone.next_token_logits([prompt])[0]
     except (TypeError, ValueError, RuntimeError, AttributeError, LookupError) as cause:
         raise _drift(backbone, f"the model refuses visual tokens put into its prompt ({cause})") from cause
+    if not bool(plain.isfinite().all()) or float(plain.max()) == float(plain.min()):
+        raise SelfCheckError(
+            f"{backbone.card.model_id}: its answer to a small image is no numbers, or all of them are alike "
+            f"({backbone.dtype}); its weights are damaged, or too large for this number format: download them again, "
+            "or try dtype bfloat16 or float32"
+        )
     difference = relative_difference(injected, plain)
     if not difference <= tolerance(backbone.dtype):
         raise _drift(backbone, f"logits of a plain image and of its own visual tokens differ by {difference:.0%}")

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from ego.backbones.thinking import BRACKETED
+from ego.errors import BackboneError
 
 BEGINNING = ("",)
 ANYWHERE = ("\n", ".", "a", "1", "")
@@ -128,6 +129,21 @@ class Tokenization:
 
     def _encoded(self, text: str) -> tuple[int, ...]:
         return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def token_of(tokenizer: Any, number: int, what: str) -> str:
+    """Spell a token that the configuration names.
+
+    Raises:
+        BackboneError: If the tokenizer has none of that number.
+    """
+    token = tokenizer.convert_ids_to_tokens(number)
+    if token is None:
+        raise BackboneError(
+            f"config.json names token {number} for {what}, but the tokenizer has {len(tokenizer)} tokens; they do not "
+            "belong together"
+        )
+    return str(token)
 
 
 def control_pattern(tokenizer: Any, spelt: str) -> re.Pattern[str]:
