@@ -82,7 +82,7 @@ def test_the_tutorial_runs_from_its_first_line_to_its_last(command: Run, at_home
         for arguments in commands(match["body"]) if match["kind"] == "sh" else ():
             done = command(*arguments)
             assert done.code == 0, f"ego {shlex.join(arguments)}: {done.err}"
-    assert (at_home / "found" / "index.html").is_file()
+    assert (at_home.parent / "found" / "index.html").is_file()
     assert (at_home / "heatmap.png").is_file()
 
 
