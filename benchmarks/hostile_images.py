@@ -1,7 +1,6 @@
 """Images that took too much memory or time, or look as if they might."""
 
 import io
-import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -11,7 +10,7 @@ import numpy as np
 from PIL import Image
 from tests.heif import write_heic
 
-from benchmarks.hostile_input import Input, chunk, png, sparse, written
+from benchmarks.hostile_input import Input, chunk, pipe, png, sparse, written
 
 _HUGE = 6 * 2**30
 _PHONE = (12_000, 9_000)
@@ -111,11 +110,6 @@ def _heic(folder: Path) -> Path:
     return written(folder, "phone.heic", write_heic(Image.new("RGB", (1008, 1008), "red"), grid=(12, 9)))
 
 
-def _pipe(folder: Path) -> Path:
-    os.mkfifo(folder / "pipe.png")
-    return folder / "pipe.png"
-
-
 INPUTS = (
     Input("JPEG, 2,500 scans", _many_scans),
     Input("JPEG, 30 million segments", _many_segments),
@@ -158,6 +152,6 @@ INPUTS = (
             ("a.tif", b"II*\0\x08\0\0\0"),
         )
     ),
-    Input("a pipe", _pipe),
+    Input("a pipe", pipe("pipe.png")),
     Input("/dev/zero", lambda folder: Path("/dev/zero")),
 )

@@ -1,5 +1,6 @@
 """One input made to hurt, and the pieces that several are made of."""
 
+import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -30,6 +31,16 @@ def sparse(name: str, size: int, head: bytes) -> Callable[[Path], Path]:
         with path.open("r+b") as file:
             file.truncate(size)
         return path
+
+    return make
+
+
+def pipe(name: str) -> Callable[[Path], Path]:
+    """A pipe that nobody writes into."""
+
+    def make(folder: Path) -> Path:
+        os.mkfifo(folder / name)
+        return folder / name
 
     return make
 

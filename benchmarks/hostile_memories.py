@@ -1,10 +1,9 @@
 """Memory files that took too much memory or time."""
 
-import os
 import struct
 from pathlib import Path
 
-from benchmarks.hostile_input import Input, sparse, written
+from benchmarks.hostile_input import Input, pipe, sparse, written
 
 _LENGTH = struct.Struct("<Q")
 
@@ -26,16 +25,11 @@ def _deep(folder: Path) -> Path:
     return written(folder, "a.ego", _header(2**22, b"["))
 
 
-def _pipe(folder: Path) -> Path:
-    os.mkfifo(folder / "a.ego")
-    return folder / "a.ego"
-
-
 INPUTS = (
     Input("header of 16 MB of empty lists", _lists),
     Input("header of 32 MB of empty lists", _long_lists),
     Input("header nested 4 million deep", _deep),
     Input("1 GB of holes", sparse("a.ego", 2**30, _header(1000, b'{"a":1'))),
     Input("6 GB of holes", sparse("a.ego", 6 * 2**30, _header(1000, b'{"a":1'))),
-    Input("a pipe", _pipe),
+    Input("a pipe", pipe("a.ego")),
 )
