@@ -47,6 +47,7 @@ def make(options: argparse.Namespace) -> None:
     pictures = ("--images", options.data / "coco_seg/images", "--annotations", chosen, "--test-annotations", tested)
     layers = ("--save-to", options.to / "layers.json", "--out", options.folder / "calibration")
     _run(sys.executable, "-c", EGO, "calibrate", "--model", options.to, *pictures, *layers)
+    _run(sys.executable, HERE / "correct.py", *known, *data, "--model", options.to)
 
 
 def _run(*command: object) -> None:
