@@ -1,7 +1,7 @@
 """Sections of panels -> one picture without gaps: rows fill the width, strips of text are as high as needed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -25,6 +25,7 @@ class Line:
 
     text: str
     right: bool | None = None
+    begins: bool = True  # the rest of a wrapped line stands below it without a mark
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +100,7 @@ def _draw(row: Image.Image, panel: Panel, lines: Sequence[Line], *, left: int, s
 
 def _say(draw: ImageDraw.ImageDraw, line: Line, left: int, top: int) -> None:
     colour = INK if line.right is None else RIGHT if line.right else WRONG
-    if line.right is not None and line.text:
+    if line.right is not None and line.begins:
         tick, cross = ((0, 5), (3, 9), (9, 0)), ((0, 0), (8, 8), (4, 4), (8, 0), (0, 8))
         draw.line([(left + x, top + 4 + y) for x, y in (tick if line.right else cross)], fill=colour, width=2)
     draw.text((left + _indent(line), top), line.text, fill=colour, font=_font(14))
@@ -107,11 +108,15 @@ def _say(draw: ImageDraw.ImageDraw, line: Line, left: int, top: int) -> None:
 
 def _fitted(lines: Sequence[Line], width: int) -> list[Line]:
     """Wrap lines to a width; the last that has room ends in an ellipsis if there is more."""
-    fitted = [Line(part, line.right) for line in lines for part in _wrapped(line.text, width - _indent(line))]
+    fitted = [
+        Line(part, line.right, begins=number == 0)
+        for line in lines
+        for number, part in enumerate(_wrapped(line.text, width - _indent(line)))
+    ]
     if len(fitted) <= MOST_LINES:
         return fitted
     last = fitted[MOST_LINES - 1]
-    return [*fitted[: MOST_LINES - 1], Line(f"{last.text} …", last.right)]
+    return [*fitted[: MOST_LINES - 1], replace(last, text=f"{last.text} …")]
 
 
 def _wrapped(text: str, width: int) -> list[str]:
