@@ -13,7 +13,7 @@ from tests.backbones import tiny
 
 
 def said(backbone: HuggingFaceBackbone, monkeypatch: pytest.MonkeyPatch, ahead: int, limit: int) -> Generation:
-    monkeypatch.setattr("ego.backbones.huggingface.steps_ahead", lambda device: ahead)
+    monkeypatch.setattr("ego.backbones.answering.steps_ahead", lambda device: ahead)
     prompt = introduction_prompt(backbone.encode_image(tiny.picture(seed=3)), "describe")
     return backbone.generate(prompt, max_new_tokens=limit, record=Record(backbone.card.attention_layers, part=0))
 

@@ -86,7 +86,8 @@ def test_options_that_do_not_fit(ego: Run, arguments: tuple[str, ...], message: 
         ('{"name": "Bo", "images": ["a.jpg"], "photo": 1}', "photo"),
         ('{"name": "Bo", "images": ["a.jpg"], "boxes": [null, null]}', "2 boxes for 1 images"),
         ('{"name": "Bo", "images": ["a.jpg"]}\n{"name": "bo", "images": ["a.jpg"]}', "line 2: 'bo' is the name of"),
-        ("", "holds no concept"),
+        ("", "is empty"),
+        ("\n", "holds no concept"),
     ],
 )
 def test_manifests_that_cannot_be_used(tmp_path: Path, line: str, message: str) -> None:

@@ -180,8 +180,8 @@ def test_answer_loss_is_the_models_own_and_its_gradient_is_right(backbone: Backb
 
 
 def test_gradients_need_a_model_in_this_process(backbone: Backbone) -> None:
-    members = ("card", "fingerprint", "encode_image", "prefill", "generate", "next_token_logits", "attend")
-    server = SimpleNamespace(**{name: getattr(backbone, name) for name in (*members, "word_ids", "count_tokens")})
+    members = [name for name in dir(Backbone) if not name.startswith("_")] + list(Backbone.__annotations__)
+    server = SimpleNamespace(**{name: getattr(backbone, name) for name in members})
     with pytest.raises(BackboneError, match="is not in this process"):
         answer_loss(server, Prompt(()), "Yes")
     with pytest.raises(BackboneError, match="answer to learn is empty"):

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import uvicorn
 from fastapi import FastAPI
@@ -26,6 +26,7 @@ LARGEST_FIELD = MEGABYTE  # of a form; files may be as large as the body
 SLOWEST_GOODBYE = 30  # seconds more than a request may take
 
 
+@runtime_checkable
 class Pages(Protocol):
     """The page for people, mounted under `/web`; the owner stands in the request's state."""
 
