@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -136,19 +135,15 @@ def test_an_album_is_looked_at_by_the_service(command: Run, tmp_path: Path, alon
     assert command("scan", folder, *library, "--ray").code == 2
 
 
-def test_a_command_loads_no_torch_and_takes_half_a_second_of_work(served: Running) -> None:
+def test_a_command_loads_none_of_what_is_slow_to_load(served: Running) -> None:
+    slow = ("torch", "transformers", "numpy", "av", "faiss")
     program = (
-        "import sys, time, resource; from ego.cli import main\n"
+        "import sys; from ego.cli import main\n"
         "try: main()\n"
         "except SystemExit as end: code = end.code\n"
-        "used = resource.getrusage(resource.RUSAGE_SELF)\n"
-        "print(used.ru_utime + used.ru_stime, 'torch' in sys.modules, code or 0, file=sys.stderr)"
+        f"print([name for name in {slow} if name in sys.modules], code or 0, file=sys.stderr)"
     )
     environment = os.environ | {"EGO_SERVER": served.url}
     command = [sys.executable, "-c", program, "recognize", str(SCENE)]
-    subprocess.run(command, env=environment, check=True, capture_output=True)  # the files are in memory now
-    began = time.perf_counter()
     done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
-    work, torch, code = done.stderr.splitlines()[-1].split()
-    assert (torch, code) == ("False", "0")
-    assert float(work) < 0.5, f"{work} s of work in {time.perf_counter() - began:.1f} s"
+    assert done.stderr.splitlines()[-1] == "[] 0"
