@@ -23,6 +23,14 @@ def test_views_are_added_behind() -> None:
     assert both.views == (RECORD, RECORD)
 
 
+@pytest.mark.parametrize(("gone", "left"), [(0, 1), (1, 0)])
+def test_a_view_goes_with_its_rows(gone: int, left: int) -> None:
+    both = memory_of("cup", torch.zeros(2, 2)).with_views_of(memory_of("x", torch.ones(2, 2)))
+    rest = both.without_view(gone)
+    assert rest.tokens.rows.tolist() == [[left, left]] * 2
+    assert rest.views == (RECORD,)
+
+
 @pytest.mark.parametrize(
     ("field", "value"), [("weights", "f" * 64), ("processor", "f" * 64), ("model_type", "other"), ("dim", 3)]
 )

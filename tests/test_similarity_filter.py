@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ego.similarity_filter import shortlist, similarity
+from ego.similarity_filter import fill, shortlist, similarity
 from tests.examples_of_memories import memory_of, tokens_of
 
 EAST, NORTH = [1.0, 0.0], [0.0, 1.0]
@@ -38,3 +38,11 @@ def test_without_an_image_the_first_ones_that_fit_stay() -> None:
     chosen = shortlist([memory_of("a"), memory_of("b")], [], budget=2)
     assert [memory.name for memory in chosen.kept] == ["a"]
     assert chosen.dropped == ("b",)
+
+
+def test_a_ranking_fills_the_budget_and_the_order_stays() -> None:
+    first, second, third = (memory_of(name) for name in "abc")
+    chosen = fill([third, first, second], budget=4)
+    assert [memory.name for memory in chosen.kept] == ["a", "c"]
+    assert chosen.dropped == ("b",)
+    assert fill([second, first], budget=4, cost=lambda memory: 3).kept == (second,)
