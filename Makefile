@@ -43,7 +43,7 @@ site: $(VENV)/.ready  ## build the documentation as a site into build/site
 hostile: $(VENV)/.ready  ## a table of inputs made to hurt, with peak memory and seconds (some minutes)
 	$(BIN)/python benchmarks/hostile.py
 
-fuzz: $(VENV)/.ready  ## damaged images, videos and memories, odd command lines, with a table of totals (an hour)
+fuzz: $(VENV)/.ready  ## damaged images, videos and memories, odd command lines, with a table of totals (long)
 	$(BIN)/python benchmarks/fuzz.py
 
 test-vllm: $(VENV)/.ready  ## the service in front of real vLLM servers, in an environment of their own
