@@ -8,7 +8,7 @@ import httpx2
 from tests.server.running import PICTURES, SCENE, Served, introduce, shown
 
 PHOTOS = [PICTURES / name for name in ("bo-1.jpg", "nanas-teapot-1.jpg", "zoes-bag-1.jpg")]
-ACKNOWLEDGED = 12  # concepts before each kill
+ACKNOWLEDGED = 8  # concepts before each kill
 TEACHERS, ASKERS = 3, 2
 
 

@@ -226,8 +226,8 @@ def test_what_was_taken_is_answered_before_the_end(mini: Backbone, tmp_path: Pat
 def test_a_caller_who_leaves_costs_no_more_words(
     tiny_backbone: Backbone, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    body = {"model": "ego", "messages": [{"role": "user", "content": "Talk"}], "max_tokens": 600}
-    with running(tiny_backbone, tmp_path, answer_tokens=600) as served, served.client() as client:
+    body = {"model": "ego", "messages": [{"role": "user", "content": "Talk"}], "max_tokens": 4000}
+    with running(tiny_backbone, tmp_path, answer_tokens=4000) as served, served.client() as client:
         with client.stream("POST", "/v1/chat/completions", json=body | {"stream": True}) as stream:
             assert next(stream.iter_lines())
         with pytest.raises(httpx2.ReadTimeout):
