@@ -34,13 +34,19 @@ def coded(picture: Image.Image) -> tuple[bytes, bytes]:
 
 
 def write_heic(
-    picture: Image.Image, *, profile: bytes | None = None, turns: int = 0, grid: tuple[int, int] | None = None
+    picture: Image.Image,
+    *,
+    profile: bytes | None = None,
+    code_points: tuple[int, int] | None = None,
+    turns: int = 0,
+    grid: tuple[int, int] | None = None,
 ) -> bytes:
     """Write a HEIC.
 
     Args:
         picture: What it shows, or each of its tiles shows; sides a multiple of 16.
         profile: ICC profile.
+        code_points: Primaries and transfer by number (nclx).
         turns: Quarter turns counter-clockwise by which it is shown.
         grid: Columns and rows of tiles.
     """
@@ -55,6 +61,9 @@ def write_heic(
     owns = {1: [3] if grid else [0x81, 3], **{tile: [0x81, 2] for tile in tiles}}
     if profile is not None:
         properties.append(box(b"colr", b"prof", profile))
+        owns[1].append(len(properties))
+    if code_points is not None:
+        properties.append(box(b"colr", b"nclx", struct.pack(">HHHB", *code_points, 6, 0)))
         owns[1].append(len(properties))
     if turns:
         properties.append(box(b"irot", bytes([turns])))

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ego.errors import VideoError
+from ego.media.code_points import srgb_values
+from ego.media.hdr import REFERENCE_WHITE, hlg_curve, pq_curve, pressed
 from ego.video import read_frames
 from ego.video.display import Turn, matrix_turn, turned
-from ego.video.hdr import REFERENCE_WHITE, hlg_curve, pq_curve, to_srgb
 from tests.test_video import HEIGHT, WIDTH, numbers, picture_of, write_video
 from tests.test_video import turned as with_matrix
 
@@ -154,12 +155,13 @@ def test_transfer_curves_have_their_known_values() -> None:
 @given(st.floats(0, 50), st.floats(0, 50))
 def test_brighter_light_is_never_shown_darker(one: float, other: float) -> None:
     low, high = sorted((one, other))
-    shown = to_srgb(np.array([[[low] * 3, [high] * 3]], dtype=np.float32))
+    shown = srgb_values(pressed(np.array([[[low] * 3, [high] * 3]], dtype=np.float32)))
     assert (shown[0, 0] <= shown[0, 1]).all()
 
 
 def test_reference_white_is_nearly_white_and_dark_stays() -> None:
-    shown = to_srgb(np.array([[[1.0] * 3, [0.2] * 3, [0.0] * 3, [40.0] * 3]], dtype=np.float32))[0, :, 0]
+    light = np.array([[[1.0] * 3, [0.2] * 3, [0.0] * 3, [40.0] * 3]], dtype=np.float32)
+    shown = srgb_values(pressed(light))[0, :, 0]
     assert 235 <= shown[0] < shown[3] <= 255
     assert shown[1] == round(255 * (1.055 * 0.2 ** (1 / 2.4) - 0.055))
     assert shown[2] == 0

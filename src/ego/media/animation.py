@@ -2,8 +2,9 @@
 
 import time
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
+from typing import Any
 
 from PIL import Image
 from PIL.ImageFile import ImageFile
@@ -11,6 +12,7 @@ from PIL.ImageFile import ImageFile
 from ego import limits
 from ego.errors import ImageError
 from ego.media.colour import conversion
+from ego.media.colour_marks import CODE_POINTS
 from ego.media.orientation import orientation_of, shown
 from ego.media.picture import Frame
 from ego.media.reducing import converted, kept_size
@@ -33,10 +35,11 @@ def animation_frames(image: ImageFile, count: int, label: str) -> tuple[Frame, .
         ImageError: If it has too many frames to be decoded in reasonable time.
     """
     _require_short(image, label)
+    marks = {name: image.info[name] for name in CODE_POINTS if name in image.info}  # seeking forgets them
     gives_up = time.monotonic() + limits.READ_SECONDS / 2  # the other half for going through it again
     begins = [0.0, *accumulate(_seconds_shown(image) for _ in _all_frames(image, gives_up, label))]
     chosen = _chosen(begins, count)
-    pictures = _pictures(image, chosen, min(limits.FRAME_KEPT_PIXELS, limits.FRAMES_PIXELS // count))
+    pictures = _pictures(image, chosen, marks, min(limits.FRAME_KEPT_PIXELS, limits.FRAMES_PIXELS // count))
     return tuple(Frame(picture, round(begins[number], 6)) for number, picture in zip(chosen, pictures, strict=True))
 
 
@@ -70,11 +73,14 @@ def _chosen(begins: Sequence[float], count: int) -> list[int]:
     return sorted({min(bisect_right(begins, moment + _TOLERANCE) - 1, len(begins) - 2) for moment in moments})
 
 
-def _pictures(image: ImageFile, numbers: Sequence[int], most_pixels: int) -> Iterator[Image.Image]:
+def _pictures(
+    image: ImageFile, numbers: Sequence[int], marks: Mapping[Any, Any], most_pixels: int
+) -> Iterator[Image.Image]:
     turn = orientation_of(image)
     for number in numbers:
         image.seek(number)
         image.load()
+        image.info.update(marks)
         picture = converted(image, conversion(image))
         size = kept_size(picture.size, most_pixels)
         yield shown(picture if size == picture.size else picture.resize(size, Image.Resampling.BOX), turn)

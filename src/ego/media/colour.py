@@ -1,7 +1,7 @@
 """Pixels of any mode and colour space -> 8-bit sRGB as a viewer shows them, laid on white where they are transparent.
 
-Profiles (ICC) are followed: Display P3 of telephones, Adobe RGB of cameras, CMYK of printers. 16-bit and float grey is
-scaled to 8 bits.
+Profiles (ICC) are followed: Display P3 of telephones, Adobe RGB of cameras, CMYK of printers; without one, what the
+file declares (`code_points`). 16-bit and float grey is scaled to 8 bits.
 """
 
 import io
@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from ego import limits
+from ego.media.code_points import DeclaredColours, declared_colours
 
 BAND_PIXELS = 2**22  # converted at a time, so that no second copy of a very large picture is ever made
 _DEEP_GREY = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
@@ -24,12 +25,12 @@ class Conversion:
     """How the pixels of one picture become sRGB; any part of it may be converted by itself.
 
     Attributes:
-        transform: From the profile's colours to sRGB; None where they are sRGB.
+        transform: From the profile's or declared colours to sRGB; None where they are sRGB.
         profile_mode: Mode that the transform takes.
         full_scale: Value of white, for grey of more than 8 bits.
     """
 
-    transform: ImageCms.ImageCmsTransform | None
+    transform: ImageCms.ImageCmsTransform | DeclaredColours | None
     profile_mode: str
     full_scale: float
 
@@ -58,9 +59,7 @@ def as_mode(part: Image.Image, mode: str) -> Image.Image:
 
 def conversion(image: Image.Image) -> Conversion:
     """Find out how a decoded picture becomes sRGB."""
-    transform, mode = _transform(image.info.get("icc_profile"), image.mode)
-    if transform is None and image.mode == "LAB":
-        transform, mode = ImageCms.buildTransform(_lab(), _srgb_profile(), "LAB", "RGB"), "LAB"
+    transform, mode = _transform_of(image)
     return Conversion(transform, mode, _full_scale(image))
 
 
@@ -70,6 +69,17 @@ def bands(size: tuple[int, int]) -> Iterator[tuple[int, int]]:
     rows = max(1, BAND_PIXELS // width)
     for top in range(0, height, rows):
         yield top, min(height, top + rows)
+
+
+def _transform_of(image: Image.Image) -> tuple[ImageCms.ImageCmsTransform | DeclaredColours | None, str]:
+    """Follow what counts most: cICP, then a profile, then other marks."""
+    profile = None if "cicp" in image.info else image.info.get("icc_profile")
+    transform, mode = _transform(profile, image.mode)
+    if transform is None and image.mode == "LAB":
+        return ImageCms.buildTransform(_lab(), _srgb_profile(), "LAB", "RGB"), "LAB"
+    if not profile and image.mode != "CMYK":
+        return declared_colours(image.info), "RGB"
+    return transform, mode
 
 
 def _transform(profile: bytes | None, mode: str) -> tuple[ImageCms.ImageCmsTransform | None, str]:

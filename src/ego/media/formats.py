@@ -11,6 +11,7 @@ from PIL.ImageFile import ImageFile
 
 from ego import limits
 from ego.errors import ImageError
+from ego.media.colour_marks import note_code_points
 from ego.media.jpeg_scans import count_scans, require_few_scans
 from ego.media.source import TimedStream
 
@@ -45,9 +46,11 @@ def identify(stream: TimedStream, label: str, formats: Sequence[str] = FORMATS) 
             count_scans(stream, label)
         try:
             stream.seek(0)
-            return factory(cast(BinaryIO, stream), "")
+            image = factory(cast(BinaryIO, stream), "")
         except _NOT_THIS_FORMAT:
             continue
+        note_code_points(image, stream)
+        return image
     return None
 
 

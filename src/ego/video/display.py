@@ -7,10 +7,8 @@ import av
 from PIL import Image
 
 from ego.media.reducing import kept_size
-from ego.video.hdr import needs_tone_mapping, tone_mapped
+from ego.video.colour import srgb_picture
 
-_HD = 720  # lines; from here on video that does not say its matrix is BT.709, below it BT.601
-_UNKNOWN_MATRIX = 2
 _WIDEST_PIXEL = 8  # times as wide as high, or the other way round; more is nonsense of a damaged header
 
 
@@ -25,8 +23,7 @@ class Turn(NamedTuple):
 def as_displayed(frame: "av.VideoFrame", stream: "av.video.VideoStream", most_pixels: int) -> Image.Image:
     """Convert a frame, smaller where it has more than `most_pixels`."""
     size = kept_size(_square_pixels(frame.width, frame.height, stream), most_pixels)
-    picture = tone_mapped(frame, size) if needs_tone_mapping(frame) else _rgb(frame, size)
-    return turned(picture, display_turn(frame))
+    return turned(srgb_picture(frame, size), display_turn(frame))
 
 
 def display_turn(frame: "av.VideoFrame") -> Turn:
@@ -61,15 +58,3 @@ def _square_pixels(width: int, height: int, stream: "av.video.VideoStream") -> t
     if not aspect or not 1 / _WIDEST_PIXEL <= aspect <= _WIDEST_PIXEL:
         return width, height
     return max(1, round(width * aspect)), height
-
-
-def _rgb(frame: "av.VideoFrame", size: tuple[int, int]) -> Image.Image:
-    hd = frame.colorspace == _UNKNOWN_MATRIX and frame.height >= _HD
-    smaller = size[0] * size[1] < frame.width * frame.height
-    picture: Image.Image = frame.to_image(
-        width=size[0],
-        height=size[1],
-        src_colorspace="ITU709" if hd else None,
-        interpolation="AREA" if smaller else "BICUBIC",
-    )
-    return picture
