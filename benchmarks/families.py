@@ -52,9 +52,10 @@ def outcome(found: Checkup, what: str) -> str:
         return "refused"
     if finding.detail == SEVERAL:
         return SEVERAL
+    way = f"{finding.detail.partition(':')[0]}, " if what == "video" else ""
     figure = finding.detail.rpartition("differ")[2]
     words = [word for word in figure.replace(";", " ").split() if "e-" in word or "e+" in word]
-    return "exact" if not words or float(words[0]) == 0 else words[0]
+    return way + ("exact" if not words or float(words[0]) == 0 else words[0])
 
 
 def main() -> None:

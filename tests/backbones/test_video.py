@@ -1,6 +1,7 @@
 """Videos of families that read them: pairs of frames, times, positions and a limit, as their processors have them."""
 
 import dataclasses
+import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,8 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_res
 
 from ego import ConceptStore, Ego, EgoConfig
 from ego.backbones import load_backbone
-from ego.backbones.frame_pairs import GRID, PIXELS, FramePairs
+from ego.backbones.empty_places import GRID, METADATA, PIXELS
+from ego.backbones.frame_pairs import FramePairs
 from ego.backbones.huggingface import HuggingFaceBackbone
 from ego.backbones.parity import compare_videos
 from ego.backbones.tolerance import relative_difference
@@ -22,21 +24,42 @@ from ego.backbones.video_writing import VideoWriter
 from ego.concept import Concept
 from ego.errors import BackboneError, VideoError
 from ego.media import Frame
-from ego.prompt import Picture, Prompt, SoftTokens, Text, Turn, introduction_prompt
+from ego.prompt import Picture, Prompt, SoftTokens, Text, Turn, introduction_prompt, query_prompt
 from ego.visual_tokens import Markup, VisualTokens
 from tests.backbones import tiny
 from tests.backbones.conftest import skip_without_torchvision
+from tests.backbones.further import FURTHER
 
 Loader = Callable[..., HuggingFaceBackbone]
-FAMILIES = ["qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_5", "glm4v", "glm46v"]
+PAIRS = ["qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_5", "glm4v", "glm46v"]
+ALONE = ["llava_onevision", "internvl3", "smolvlm", "gemma4"]
+"""Families that read every frame by itself."""
 SECONDS = (0.0, 2.5, 5.0, 7.5)
 FRAMES = [tiny.picture(seed=seed) for seed in range(len(SECONDS))]
 
 
-@pytest.fixture(params=FAMILIES)
+@pytest.fixture(params=[*PAIRS, *ALONE])
 def reader(load: Loader, request: pytest.FixtureRequest) -> HuggingFaceBackbone:
     """A model that reads videos."""
     return load(request.param)
+
+
+@pytest.fixture(params=[name for name in (*tiny.FAMILIES, *FURTHER) if name not in (*PAIRS, *ALONE, "internvl3_5")])
+def several(request: pytest.FixtureRequest) -> str:
+    """A family that is shown the frames as images."""
+    return str(request.param)
+
+
+@pytest.fixture(params=PAIRS)
+def pairing(load: Loader, request: pytest.FixtureRequest) -> HuggingFaceBackbone:
+    """A model that reads pairs of frames."""
+    return load(request.param)
+
+
+def pairs_of(backbone: HuggingFaceBackbone) -> FramePairs:
+    frames = writer_of(backbone).frames
+    assert isinstance(frames, FramePairs)
+    return frames
 
 
 def writer_of(backbone: HuggingFaceBackbone) -> VideoWriter:
@@ -52,17 +75,22 @@ def test_ids_and_positions_are_the_processors(reader: HuggingFaceBackbone) -> No
 def test_the_answer_is_the_models_own_to_the_same_video(reader: HuggingFaceBackbone) -> None:
     """The model gets what its processor makes of a video, and finds out the positions by itself."""
     video = reader.encode_video(FRAMES, SECONDS)
-    # GLM's own forward takes no pixels of an image beside those of a video: both have one placeholder
-    images = [tiny.picture(seed=9)] if video.as_video else []
-    content = [*[{"type": "image"} for _ in images], {"type": "text", "text": "This is Bo.\n"}, {"type": "video"}]
-    message = {"role": "user", "content": [*content, {"type": "text", "text": "What is Bo doing?"}]}
+    # a model's own forward takes no pixels of an image beside those of a video where both have one placeholder;
+    # a template that puts videos first is asked with the video first
+    in_order = reader.chat.template.keeps_order
+    images = [tiny.picture(seed=9)] if video.as_video and in_order else []
+    ahead = [*[{"type": "image"} for _ in images], {"type": "text", "text": "This is Bo.\n"}] if in_order else []
+    message = {"role": "user", "content": [*ahead, {"type": "video"}, {"type": "text", "text": "What is Bo doing?"}]}
     fitted, options = writer_of(reader).native(FRAMES, SECONDS)
     native = reader.chat.native_inputs([message], images, videos=[fitted], videos_kwargs=options, return_tensors="pt")
     with torch.no_grad():
         theirs = reader.model(**native).logits[0, -1].float()
 
     def ours(video: VisualTokens) -> torch.Tensor:
-        before = (*[Picture(reader.encode_image(image)) for image in images], Text("This is Bo.\n"))
+        before = (
+            *[Picture(reader.encode_image(image)) for image in images],
+            *[Text("This is Bo.\n") for _ in ahead[:1]],
+        )
         asked = Prompt((Turn("user", (*before, Picture(video), Text("What is Bo doing?"))),))
         return reader.next_token_logits([asked])[0]
 
@@ -82,6 +110,53 @@ def test_times_are_written_where_the_family_writes_them(load: Loader) -> None:
     assert prompt("qwen2_5_vl", SECONDS) == prompt("qwen2_5_vl", (0.0, 1.0, 2.0, 3.0))
 
 
+def test_frames_are_numbered_or_timed_as_the_processor_does(load: Loader) -> None:
+    def prompt(family: str) -> tuple[str, VisualTokens]:
+        backbone = load(family)
+        video = backbone.encode_video(FRAMES, SECONDS)
+        return backbone.chat.shown(backbone.chat.tokenize(introduction_prompt(video, "What?")).ids), video
+
+    shown, _ = prompt("internvl3")
+    assert shown.index("\nFrame1: <img><IMG_CONTEXT>") < shown.index("</img>\nFrame4: <img><IMG_CONTEXT>")
+    shown, _ = prompt("smolvlm")
+    assert "following series of four frames from a 0:00:07 [H:MM:SS] video" in shown
+    assert shown.index("Frame from 00:00:<fake") < shown.index("Frame from 00:07:<fake")
+    shown, video = prompt("llava_onevision")
+    assert shown.count("<video>") == len(video) == 4 * 4 + 1, (
+        "a quarter of an image's tokens for each, a mark behind all"
+    )
+
+
+def test_a_frame_in_a_square_has_the_pixels_of_a_tile(load: Loader) -> None:
+    backbone = load("internvl3")
+    fitted, options = writer_of(backbone).native(FRAMES, SECONDS)
+    assert {frame.size for frame in fitted} == {(112, 112)}
+    pixels = writer_of(backbone).frames([fitted], **options)[PIXELS]
+    tiles = torch.cat([backbone.preparation(frame)["pixel_values"] for frame in FRAMES])
+    assert torch.allclose(pixels[0], tiles, atol=1e-6)
+
+
+def settings(folder: Path, **told: object) -> None:
+    file = folder / "video_preprocessor_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **told}))
+
+
+def test_a_checkpoint_that_says_too_little_of_videos_shows_images(tmp_path: Path) -> None:
+    folder = tiny.save("internvl3", tmp_path)
+    settings(folder, image_mean=None)
+    assert not load_backbone(folder).card.has_video
+
+
+def test_a_video_side_that_does_not_fit_its_model_shows_images(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tiny.save("internvl3", tmp_path)
+    settings(folder, size={"height": 56, "width": 56})
+    with caplog.at_level(logging.WARNING):
+        assert not load_backbone(folder).card.has_video
+    assert "videos are shown as several images: the processor writes 32 placeholders for a video of 8" in caplog.text
+
+
 def test_seconds_are_places_in_time_where_the_family_counts_them(load: Loader) -> None:
     """Two pairs lie so far apart: seconds between them x tokens per second (Qwen2.5-VL), or one step (Qwen2-VL)."""
     seconds = (0.0, 1.0, 2.0, 3.0)
@@ -92,17 +167,17 @@ def test_seconds_are_places_in_time_where_the_family_counts_them(load: Loader) -
     assert set(coarse.tolist()) == {0, 1}
 
 
-def test_half_a_pair_is_shown_twice(reader: HuggingFaceBackbone) -> None:
-    three = reader.encode_video(FRAMES[:3], SECONDS[:3])
-    four = reader.encode_video([*FRAMES[:3], FRAMES[2]], (*SECONDS[:3], SECONDS[2]))
+def test_half_a_pair_is_shown_twice(pairing: HuggingFaceBackbone) -> None:
+    three = pairing.encode_video(FRAMES[:3], SECONDS[:3])
+    four = pairing.encode_video([*FRAMES[:3], FRAMES[2]], (*SECONDS[:3], SECONDS[2]))
     assert torch.equal(three.rows, four.rows)
 
 
-def test_a_still_video_has_the_patches_of_its_image(reader: HuggingFaceBackbone) -> None:
-    writer = writer_of(reader)
+def test_a_still_video_has_the_patches_of_its_image(pairing: HuggingFaceBackbone) -> None:
+    writer = writer_of(pairing)
     (frame, *_), _ = writer.native([FRAMES[0]] * 4, SECONDS)
     pairs = writer.write([frame] * 4, SECONDS).inputs
-    still = reader.preparation.processor(images=[frame], do_resize=False, return_tensors="pt")["pixel_values"]
+    still = pairing.preparation.processor(images=[frame], do_resize=False, return_tensors="pt")["pixel_values"]
     assert torch.equal(pairs[PIXELS], still.repeat(2, 1))
     assert pairs[GRID][0, 0] == 2
 
@@ -124,7 +199,11 @@ def test_the_limit_holds_and_the_processor_would_leave_the_frames_as_they_are(
     for family, limit in (("qwen2_vl", 64), ("qwen3_vl", 1024), ("glm4v", 100)):
         writer = writer_of(load(family, max_visual_tokens=limit))
         frames, _ = writer.native([Image.new("RGB", size)] * count, [float(second) for second in range(count)])
-        (width, height), side, pairs = frames[0].size, writer.pairs.patch_size * writer.pairs.merge_size, writer.pairs
+        (width, height), side, pairs = (
+            frames[0].size,
+            writer.frames.patch_size * writer.frames.merge_size,
+            writer.frames,
+        )
         assert len(frames) == count + count % 2
         assert 0 < (width // side) * (height // side) * len(frames) // 2 <= 2 * limit
         smallest, largest = pairs.smallest, pairs.largest
@@ -153,9 +232,9 @@ def test_patches_and_prompts_are_those_of_the_checkpoints_own_video_processor(
     assert [one.difference for one in compare_videos(reader, own)] == ["", ""]
     frames, options = writer_of(reader).native(FRAMES, SECONDS)
     theirs = own.video_processor([frames], return_tensors="pt", **options)
-    ours = writer_of(reader).pairs([frames], **options)
-    assert torch.equal(ours[GRID], theirs[GRID])
-    assert float((ours[PIXELS] - theirs[PIXELS]).abs().max()) < 1e-5
+    ours = writer_of(reader).frames([frames], **options)
+    for name in set(ours) - {METADATA}:
+        assert float((ours[name] - theirs[name]).abs().max()) < 1e-5
 
 
 def fresh(folder: Path) -> HuggingFaceBackbone:
@@ -209,9 +288,17 @@ def test_a_template_without_a_place_for_videos_shows_images(tmp_path: Path) -> N
     assert not backbone.card.has_video
 
 
-@pytest.mark.parametrize("family", ["internvl3", "llava", "gemma3", "smolvlm"])
-def test_other_families_show_images(load: Loader, family: str) -> None:
-    assert not load(family).card.has_video
+def test_a_clip_is_exact_as_several_images_where_a_processor_has_no_videos(load: Loader, several: str) -> None:
+    backbone = load(several)
+    assert not backbone.card.has_video
+    assert "video_processor" not in backbone.chat._processor.get_attributes()
+    shown = [backbone.encode_image(frame) for frame in FRAMES]
+    clip = query_prompt((), shown, "What happens?")
+    if not backbone.chat.template.keeps_order:  # images that stand among words are moved by the template
+        clip = Prompt((Turn("user", (*map(Picture, shown), Text("What happens?"))),))
+    said = [{"type": "text", "text": part.text} if isinstance(part, Text) else {"type": "image"} for part in clip.parts]
+    native = backbone.chat.native_inputs([{"role": "user", "content": said}], FRAMES)["input_ids"][0]
+    assert list(backbone.chat.tokenize(clip).ids) == list(map(int, native))
 
 
 def test_a_question_about_a_video_shows_it_as_the_model_was_trained(load: Loader, tmp_path: Path) -> None:

@@ -33,10 +33,11 @@ CHATML = (
     "{% else %}{{ c['text'] }}{% endif %}{% endfor %}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-# Like the released template: all images of a turn first, then every text on a line of its own.
+# Like the released template: all images of a turn first, then videos, then every text on a line of its own.
 LLAVA_TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }} {% for c in m['content'] %}{% if c['type'] == 'image' %}<image>"
-    "{% endif %}{% endfor %}{% for c in m['content'] %}{% if c['type'] == 'text' %}{{ '\n' + c['text'] }}{% endif %}"
+    "{% endif %}{% endfor %}{% for c in m['content'] %}{% if c['type'] == 'video' %}<video>{% endif %}{% endfor %}"
+    "{% for c in m['content'] %}{% if c['type'] == 'text' %}{{ '\n' + c['text'] }}{% endif %}"
     "{% endfor %}<|im_end|>{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 # Like the released template: a blank after the role only when the turn begins with words.
@@ -78,7 +79,7 @@ class Words:
 TILE_MARKS = tuple(f"<row_{row}_col_{col}>" for row in range(1, 7) for col in range(1, 7))
 INTERNVL = Words(
     ("<img>", "</img>", "<IMG_CONTEXT>", "<video>"),
-    CHATML.replace("IMAGE", "<IMG_CONTEXT>\n"),
+    CHATML.replace("IMAGE", "<IMG_CONTEXT>\n{% elif c['type'] == 'video' %}<video>\n"),
     "<|im_end|>",
     {
         "start_image_token": "<img>",
@@ -153,7 +154,7 @@ GEMMA4 = Words(
         "<audio|>",
         "<|audio|>",
     ),
-    gemma_template("<|turn>", "<turn|>", "<|image|>"),
+    gemma_template("<|turn>", "<turn|>", "<|image|>{% elif c['type'] == 'video' %}<|video|>"),
     "<turn|>",
     {
         "boi_token": "<|image>",
@@ -415,12 +416,13 @@ def idefics_images(kind: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Miniature:
-    """How to make one: its words, its config, and the two processor files as on the Hub."""
+    """How to make one: its words, its config, and the processor files as on the Hub."""
 
     words: Words
     config: Callable[[str], Any]
     images: dict[str, Any]
     processor: dict[str, Any]
+    videos: dict[str, Any] | None = None
 
 
 GOT = {"image_processor_type": "GotOcr2ImageProcessorFast", "crop_to_patches": True, "max_patches": 12, **square(112)}
@@ -433,20 +435,41 @@ LLAVA_SETTINGS = {
     "vision_aspect_ratio": "anyres_max_9",
 }
 GEMMA4_IMAGES = {"patch_size": 4, "pooling_kernel_size": 3, "max_soft_tokens": 70}
+CLIP_COLOURS = {"image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711]}
+GREY_COLOURS = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
+
+
+def squares(kind: str, side: int) -> dict[str, Any]:
+    return {"video_processor_type": kind, "resample": 3, **square(side), **CLIP_COLOURS}
+
+
+SMOL_FRAMES = {
+    "video_processor_type": "SmolVLMVideoProcessor",
+    "resample": 1,
+    "size": {"longest_edge": 128},
+    "max_image_size": {"longest_edge": 64},
+    **GREY_COLOURS,
+}
+INTERNVL_SETTINGS = {"processor_class": "InternVLProcessor", "image_seq_length": 16}
 MINIATURES = {
-    "internvl3": Miniature(INTERNVL, internvl, GOT, {"processor_class": "InternVLProcessor", "image_seq_length": 16}),
-    "internvl3_5": Miniature(INTERNVL, internvl, GOT, {"processor_class": "InternVLProcessor", "image_seq_length": 16}),
+    "internvl3": Miniature(INTERNVL, internvl, GOT, INTERNVL_SETTINGS, squares("InternVLVideoProcessor", 112)),
+    "internvl3_5": Miniature(INTERNVL, internvl, GOT, INTERNVL_SETTINGS, squares("InternVLVideoProcessor", 112)),
     "qwen2_5_vl": Miniature(QWEN, qwen, qwen_images(14), {"processor_class": "Qwen2_5_VLProcessor"}),
     "qwen3_vl": Miniature(QWEN, qwen, qwen_images(16), {"processor_class": "Qwen3VLProcessor"}),
     "qwen3_5": Miniature(QWEN, qwen, qwen_images(16), {"processor_class": "Qwen3VLProcessor"}),
     "llava_onevision": Miniature(
-        LLAVA, llava, LLAVA_IMAGES, {"processor_class": "LlavaOnevisionProcessor", **LLAVA_SETTINGS}
+        LLAVA,
+        llava,
+        LLAVA_IMAGES,
+        {"processor_class": "LlavaOnevisionProcessor", **LLAVA_SETTINGS},
+        squares("LlavaOnevisionVideoProcessor", 56),
     ),
     "smolvlm": Miniature(
         IDEFICS,
         idefics,
         idefics_images("SmolVLMImageProcessor"),
         {"processor_class": "SmolVLMProcessor", "image_seq_len": 16},
+        SMOL_FRAMES,
     ),
     "idefics3": Miniature(
         IDEFICS,
@@ -532,6 +555,8 @@ def save(family: str, folder: Path, gain: float = GAIN) -> Path:
     images = {**made.images, "processor_class": made.processor["processor_class"]}
     (folder / "preprocessor_config.json").write_text(json.dumps(images))
     (folder / "processor_config.json").write_text(json.dumps(made.processor))
+    if made.videos is not None:
+        (folder / "video_preprocessor_config.json").write_text(json.dumps(made.videos))
     return folder
 
 

@@ -125,11 +125,13 @@ class FeatureForm:
         output: Class of what `get_image_features` returns.
         as_list: Whether features come as a list with one tensor per image.
         levels: DeepStack levels.
+        of_videos: The form of features of videos; None where it is the same.
     """
 
     output: type
     as_list: bool
     levels: int
+    of_videos: "FeatureForm | None" = None
 
     @staticmethod
     def of(output: Any) -> "FeatureForm":
@@ -193,7 +195,8 @@ def forward_arguments(
         features = [block for tokens in batch for block in tokens.features]
         apart = {"image": [block for block in features if not block.as_video]}
         apart["video"] = [block for block in features if block.as_video]
-        wrapped = {kind: form.wrap(blocks, like) for kind, blocks in apart.items() if blocks}
+        forms = {"image": form, "video": form.of_videos or form}
+        wrapped = {kind: forms[kind].wrap(blocks, like) for kind, blocks in apart.items() if blocks}
         arguments |= {"mm_encoder_outputs": wrapped} if wrapped else {}
     return arguments
 

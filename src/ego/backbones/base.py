@@ -29,7 +29,7 @@ class ModelCard:
         context_length: Longest prompt, tokens.
         has_geometry: Whether visual tokens carry boxes (heat-map, spatial order and calibration need them).
         has_deepstack: Whether visual tokens carry DeepStack levels.
-        has_video: Whether a video is read as one, by tokens over pairs of frames; else its frames are images.
+        has_video: Whether a video is read as the family was trained; else its frames are images.
         decoder: Digest of the language model's weights: layers and answers depend on it, memories do not.
         concepts_per_prompt: Most concepts that the model tells apart in one prompt; longer lists are asked in blocks.
             None: no limit is known. A checkpoint says it in its `config.json` ("ego_concepts_per_prompt").

@@ -187,9 +187,10 @@ class ChatFormat:
             if isinstance(part, Text):
                 yield Words(part.text, trusted=False)
             else:
-                yield Words(self.template.around[0])
+                before, after = self.template.around_video if part.tokens.is_video else self.template.around
+                yield Words(before)
                 yield from self._picture(part, next(visuals))
-                yield Words(self.template.around[1])
+                yield Words(after)
             yield PartEnd()
 
     def _picture(self, part: Part, number: int) -> Iterator[Piece]:
@@ -241,16 +242,23 @@ def _words(text: str) -> dict[str, str]:
 def _items(turn: Turn, keeps_order: bool) -> Iterator[list[Part]]:
     """Group the parts of a turn as the template is given them: adjacent words together, every image by itself.
 
-    A template that moves images before the words is given those that stand there anyway; the others stay among the
-    words, which belong to them.
+    A template that moves images before the words is given those of one kind that stand there anyway; the others stay
+    among the words, which belong to them.
     """
-    groups = [(is_text, list(group)) for is_text, group in groupby(turn.parts, key=lambda part: isinstance(part, Text))]
-    while groups and (keeps_order or not groups[0][0]):
-        is_text, parts = groups.pop(0)
-        yield from [parts] if is_text else ([part] for part in parts)
+    groups = [(kind, list(group)) for kind, group in groupby(turn.parts, key=_kind_of)]
+    while groups and (keeps_order or groups[0][0] is not Text):
+        kind, parts = groups.pop(0)
+        yield from [parts] if kind is Text else ([part] for part in parts)
+        if not keeps_order:
+            break
     rest = [part for _, parts in groups for part in parts]
     if rest:
         yield rest
+
+
+def _kind_of(part: Part) -> object:
+    """Tell words, images and videos apart."""
+    return Text if isinstance(part, Text) else part.tokens.is_video
 
 
 def _trimmed(parts: Sequence[Part]) -> list[Part]:

@@ -52,7 +52,7 @@ class ChatTemplate:
         alone = self._mark_of_words()
         self.place = self._place(alone)
         self.keeps_order = self._order_is_kept()
-        self.around = self._around(alone)
+        self.around = self._around(alone, IMAGE, self.place)
         self.video_place, self.around_video = self._places_of_videos(alone)
         self.trims = MARK.format(0) + "\n" not in self.render([_user(_words("\n" + MARK.format(0) + "\n"))])
         self.closing = closed_thought(alone)
@@ -111,12 +111,12 @@ class ChatTemplate:
         """Find the token that stands for a video among words, and what the template writes around it."""
         token = getattr(self._processor, VIDEO_PLACE_NAME, None)
         try:
-            place = self._written_once_for_each(VIDEO, [token], alone) if token and self.keeps_order else None
+            place = self._written_once_for_each(VIDEO, [token], alone) if token else None
         except BackboneError:  # a template for images and words only
             place = None
         if place is None or place == self.place or place in alone:
             return None, ("", "")
-        return place, self._around_among_words(VIDEO, place)
+        return place, self._around(alone, VIDEO, place)
 
     def _order_is_kept(self) -> bool:
         words = [_words(MARK.format(number)) for number in range(3)]
@@ -125,12 +125,12 @@ class ChatTemplate:
         wanted = [MARK.format(0), self.place, MARK.format(1), self.place, MARK.format(2)]
         return re.findall(pattern, rendered) == wanted
 
-    def _around(self, alone: str) -> tuple[str, str]:
-        """Cut out what stands around an image, as far as it is not there without one."""
+    def _around(self, alone: str, item: Item, place: str) -> tuple[str, str]:
+        """Cut out what stands around an image or a video, as far as it is not there without one."""
         if self.keeps_order:
-            return self._around_among_words(IMAGE, self.place)
-        rendered = self.render([_user(IMAGE, _words(MARK.format(0)))])
-        before, after = rendered.split(self.place)
+            return self._around_among_words(item, place)
+        rendered = self.render([_user(item, _words(MARK.format(0)))])
+        before, after = rendered.split(place)
         ahead = alone.split(MARK.format(0), maxsplit=1)[0]
         after = after.split(MARK.format(0))[0]
         start = _common_start(before, ahead)

@@ -22,7 +22,7 @@ SchemeName: TypeAlias = Literal[
 LimitName: TypeAlias = Literal[
     "fixed", "one view", "tiles", "pixels", "pixels of two frames", "image tokens", "soft tokens", "smaller image"
 ]
-VideoName: TypeAlias = Literal["pixels of a frame", "pixels of all frames"]
+VideoName: TypeAlias = Literal["pixels of a frame", "pixels of all frames", "squares", "pooled"]
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Family:
             when unknown (index order, no heat-map, no calibration).
         limit: How the number of visual tokens of an image is set: a way of `image_preparation.py` or a function of the
             same form; None for images made smaller.
-        video: What the limits of its video processor count, where a video becomes tokens over pairs of frames; None
-            where it is shown as several images.
+        video: How it reads videos: tokens over pairs of frames, named by what the limits of its video processor count,
+            or every frame by itself, in a square or in pooled tokens; None where a video is shown as several images.
         checkpoints: Examples, small to large.
         notes: What a user should know before choosing it.
     """
@@ -78,6 +78,7 @@ _families: list[Family] = [
         model_types=("internvl",),
         geometry="tiles",
         limit="tiles",
+        video="squares",
         checkpoints=(
             Checkpoint("OpenGVLab/InternVL3-1B-hf", 1.9),
             Checkpoint("OpenGVLab/InternVL3-8B-hf", 15.9),
@@ -133,6 +134,7 @@ _families: list[Family] = [
         model_types=("llava_onevision",),
         geometry="padded view",
         limit="one view",
+        video="squares",
         checkpoints=(
             Checkpoint("llava-hf/llava-onevision-qwen2-0.5b-ov-hf", 1.8),
             Checkpoint("llava-hf/llava-onevision-qwen2-7b-ov-hf", 16.1),
@@ -167,6 +169,7 @@ _families: list[Family] = [
         model_types=("smolvlm",),
         geometry="whole image",
         limit="fixed",
+        video="squares",
         checkpoints=(
             Checkpoint("HuggingFaceTB/SmolVLM2-500M-Video-Instruct", 1.0),
             Checkpoint("HuggingFaceTB/SmolVLM2-2.2B-Instruct", 4.5),
@@ -197,6 +200,7 @@ _families: list[Family] = [
         model_types=("gemma4",),
         geometry="pooled patches",
         limit="soft tokens",
+        video="pooled",
         checkpoints=(Checkpoint("google/gemma-4-E4B-it", 16.0), Checkpoint("google/gemma-4-31B-it", 62.0)),
         notes="70, 140, 280, 560 or 1120 tokens per image. Most layers see a short window only.",
     ),

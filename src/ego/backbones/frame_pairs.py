@@ -1,12 +1,11 @@
-"""Videos without torchvision: pairs of frames cut into patches by the image processor.
+"""Pairs of frames cut into patches by the image processor, as Qwen and GLM read a video.
 
-The video processors of transformers need torchvision, but all that those of Qwen and GLM do is to resize the frames and
-to cut them into patches that hold two frames each. Their image processors cut a still image in the same way, as two
-frames alike; so the patches of a pair are put together from those of its frames. What the text of a video looks like is
-then written by the model's own processor, as always.
+All that their video processors do is to resize the frames and to cut them into patches that hold two frames each. Their
+image processors cut a still image in the same way, as two frames alike; so the patches of a pair are put together from
+those of its frames.
 """
 
-import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,30 +13,19 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import Tensor
-from transformers import AutoVideoProcessor
-from transformers.utils import PushToHubMixin, cached_file, is_torchvision_available
 from transformers.video_utils import make_batched_metadata
 
+from ego.backbones.empty_places import GRID, METADATA, PIXELS, VideoPlace, video_settings
+from ego.backbones.families import VideoName
+from ego.errors import BackboneError, VideoError
+
 PATCH_SETTINGS = ("patch_size", "merge_size", "temporal_patch_size")
-PIXELS, GRID, METADATA = "pixel_values_videos", "video_grid_thw", "video_metadata"
+LONGEST_ASPECT = 200
+"""Of families whose tokens follow the aspect of the picture."""
 
 
-class EmptyPlace(PushToHubMixin):  # type: ignore[misc]  # the mixin makes a processor's to_dict() call ours
-    """Stands where a video processor or an audio feature extractor would; text and images never touch it."""
-
-    model_input_names: tuple[str, ...] = ()
-    num_frames = None
-    fps = None
-    merge_size = 2
-    temporal_patch_size = 2
-
-    def to_dict(self) -> dict[str, Any]:
-        """Say that there is nothing."""
-        return {}
-
-
-class FramePairs(EmptyPlace):
-    """Stands where a video processor would, and makes the same of frames that have their final size.
+class FramePairs(VideoPlace):
+    """Stands where a video processor of pairs would.
 
     Attributes:
         patch_size: Pixels of a patch along a side.
@@ -50,14 +38,17 @@ class FramePairs(EmptyPlace):
 
     model_input_names = (PIXELS, GRID)
 
-    def __init__(self, image_processor: Any, source: str | Path, hub: Mapping[str, Any]) -> None:
+    def __init__(
+        self, image_processor: Any, video: VideoName | None, source: str | Path, hub: Mapping[str, Any]
+    ) -> None:
         """Take the settings of an image processor, and the limits that a checkpoint sets for videos."""
-        self._image_processor, self._source, self._hub = image_processor, source, hub
+        super().__init__(source, hub)
+        self._image_processor, self._counted = image_processor, video
         self.patch_size, self.merge_size, self.temporal_patch_size = (
             int(getattr(image_processor, name)) for name in PATCH_SETTINGS
         )
         self.resample = int(image_processor.resample)
-        told = _settings(source, hub)
+        told = video_settings(source, hub)
         size = told.get("size") or {}
         self.smallest = int(told.get("min_pixels") or size.get("shortest_edge") or 0)
         largest = told.get("max_pixels") or size.get("longest_edge")
@@ -77,11 +68,39 @@ class FramePairs(EmptyPlace):
             METADATA: make_batched_metadata(videos, options[METADATA]),
         }
 
-    def own(self) -> Any:
-        """Load the checkpoint's own video processor; None where torchvision is missing."""
-        if not is_torchvision_available():
-            return None
-        return AutoVideoProcessor.from_pretrained(self._source, **self._hub)
+    def fitted(self, frames: Sequence[Image.Image], most_tokens: int) -> list[Image.Image]:
+        """Bring frames to whole tokens: at their aspect, as near to their pixels as the limits allow.
+
+        Raises:
+            BackboneError: If there are more pairs than visual tokens allowed.
+            VideoError: If the frames are too long and narrow.
+        """
+        size, resample = self._size(frames[0].size, len(frames), most_tokens), Image.Resampling(self.resample)
+        return [frame if frame.size == size else frame.resize(size, resample) for frame in frames]
+
+    def grid(self, inputs: Mapping[str, Any]) -> tuple[int, int, int]:
+        """Say in how many pairs of frames, rows and columns the tokens lie."""
+        pairs, *sides = inputs[GRID][0].tolist()
+        rows, cols = (side // self.merge_size for side in sides)
+        return pairs, rows, cols
+
+    def _size(self, size: tuple[int, int], count: int, limit: int) -> tuple[int, int]:
+        width, height = size
+        if max(size) > LONGEST_ASPECT * min(size):
+            raise VideoError(f"frames of {width}x{height} pixels are too long and narrow; crop the video")
+        side = self.patch_size * self.merge_size
+        most = limit // (count // self.temporal_patch_size)
+        if most < 1:
+            raise BackboneError(
+                f"{limit} visual tokens are too few for a video of {count} frames; raise max_visual_tokens, "
+                "or look at fewer frames"
+            )
+        share = 1 if self._counted == "pixels of a frame" else count
+        if self.largest is not None:
+            most = max(1, min(most, int(self.largest / share / side**2)))
+        least = min(most, math.ceil(self.smallest / share / side**2))
+        cols, rows = _grid(width / side, height / side, least, most)
+        return cols * side, rows * side
 
     def _cut(self, frames: Sequence[Image.Image]) -> tuple[Tensor, list[int]]:
         """Make patches [patch, channel x frame x row x column] in the order of the family, and the grid they lie in."""
@@ -93,23 +112,15 @@ class FramePairs(EmptyPlace):
         return alike.permute(0, 2, 3, 1, 4).reshape(pairs * rows * cols, -1), [pairs, rows, cols]
 
 
-def stand_in(image_processor: Any, source: str | Path, hub: Mapping[str, Any]) -> EmptyPlace:
-    """Make what stands in the place of a video processor: patches of pairs where images are cut so, else nothing."""
-    if all(isinstance(getattr(image_processor, name, None), int) for name in PATCH_SETTINGS):
-        return FramePairs(image_processor, source, hub)
-    return EmptyPlace()
-
-
-def _settings(source: str | Path, hub: Mapping[str, Any]) -> dict[str, Any]:
-    """Read what a checkpoint says of videos, where transformers would look for it."""
-    for file, key in (
-        ("processor_config.json", "video_processor"),
-        ("video_preprocessor_config.json", None),
-        ("preprocessor_config.json", None),
-    ):
-        found = cached_file(source, file, revision=hub.get("revision"), _raise_exceptions_for_missing_entries=False)
-        told = {} if found is None else json.loads(Path(found).read_text(encoding="utf-8"))
-        told = told.get(key, {}) if key else told
-        if told:
-            return dict(told)
-    return {}
+def _grid(across: float, down: float, least: int, most: int) -> tuple[int, int]:
+    """Choose columns and rows near the given ones, with so many cells at least and at most."""
+    cols, rows = max(1, round(across)), max(1, round(down))
+    if cols * rows < least:
+        scale = math.sqrt(least / (across * down))
+        cols, rows = math.ceil(across * scale), math.ceil(down * scale)
+    if cols * rows > most:
+        scale = math.sqrt(most / (across * down))
+        cols, rows = max(1, math.floor(across * scale)), max(1, math.floor(down * scale))
+    if cols * rows > most:  # one of them is 1 in spite of the aspect
+        cols, rows = min(cols, most), min(rows, most)
+    return cols, rows

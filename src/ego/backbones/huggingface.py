@@ -38,7 +38,7 @@ from ego.backbones.scoring import Scorer
 from ego.backbones.spelling import last_spelling
 from ego.backbones.thinking import Thought
 from ego.backbones.tokenization import token_of
-from ego.backbones.video_encoding import VideoEncoder
+from ego.backbones.video_encoding import video_encoder
 from ego.backbones.video_writing import video_writer
 from ego.errors import BackboneError, ContextBudgetError, EgoError
 from ego.prompt import Prompt
@@ -91,14 +91,14 @@ class HuggingFaceBackbone:
             family=family,
         )
         self.chat = ChatFormat(processor, model.config, template, self.preparation)
-        sample, _ = encode(model, self.preparation(Image.new("RGB", PROBE_IMAGE)), self._can, anchor(model))
-        self._form = FeatureForm.of(sample)
-        self.runner = Runner(model, self._can, self._form)
-        self.images = ImageEncoder(
-            model, model_id, writer=self.preparation, can=self._can, family=family, like=self.runner.like
-        )
+        like = anchor(model)
+        sample, _ = encode(model, self.preparation(Image.new("RGB", PROBE_IMAGE)), self._can, like)
         films = video_writer(processor, model.config, template, family, self.preparation.limit)
-        self.videos = None if films is None else VideoEncoder(model, writer=films, can=self._can, like=self.runner.like)
+        self.videos = video_encoder(model, films, self._can, like)
+        of_videos = None if self.videos is None else self.videos.form
+        self._form = replace(FeatureForm.of(sample), of_videos=of_videos)
+        self.runner = Runner(model, self._can, self._form)
+        self.images = ImageEncoder(model, model_id, writer=self.preparation, can=self._can, family=family, like=like)
         self._scorer, self._together = Scorer(self.runner), PicturesTogether(self.runner, self.images)
         self._answering = Answering(self.runner, model, self._tokenizer)
         self._probe = ProbeSwitch(model)
@@ -134,7 +134,7 @@ class HuggingFaceBackbone:
         return self.images(image)
 
     def encode_video(self, frames: Sequence[Image.Image], seconds: Sequence[float]) -> VisualTokens:
-        """Run vision tower and projector once on frames of one video, two to a token."""
+        """Run vision tower and projector once on frames of one video, as the family reads them."""
         if self.videos is None:
             raise BackboneError(f"{self.card.model_id} has no tokens of videos; show it the frames as images")
         return self.videos(frames, seconds)

@@ -1,9 +1,9 @@
 """Loading a processor without torchvision.
 
 `AutoProcessor` wants torchvision for the video half of most processors. Here the same processor class, the one that the
-checkpoint names, is put together from its tokenizer and its image processor; `frame_pairs.py` stands in for a video
-processor, and where audio would be is an empty place. Images always go through the Pillow backend, so that a memory
-does not depend on whether torchvision happens to be installed.
+checkpoint names, is put together from its tokenizer and its image processor; `frame_pairs.py`, `square_frames.py` or
+`pooled_frames.py` stands in for a video processor, and where audio would be is an empty place. Images always go through
+the Pillow backend, so that a memory does not depend on whether torchvision happens to be installed.
 """
 
 import json
@@ -15,7 +15,11 @@ from transformers import AutoImageProcessor, AutoTokenizer
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING, processor_class_from_name
 from transformers.utils import cached_file
 
-from ego.backbones.frame_pairs import EmptyPlace, stand_in
+from ego.backbones.empty_places import EmptyPlace, video_settings
+from ego.backbones.families import VideoName, family_of
+from ego.backbones.frame_pairs import PATCH_SETTINGS, FramePairs
+from ego.backbones.pooled_frames import PooledFrames
+from ego.backbones.square_frames import SquareFrames
 from ego.errors import BackboneError
 
 NAMING_FILES = ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
@@ -36,7 +40,8 @@ def load_processor(source: str | Path, config: Any, **hub: Any) -> Any:
     kind = _open_to_empty_places(_processor_class(source, config, hub))
     parts = {name: _part(name, source, hub) for name in kind.get_attributes()}
     if "video_processor" in parts:
-        parts["video_processor"] = stand_in(parts.get("image_processor"), source, hub)
+        video = family_of(config.model_type).video
+        parts["video_processor"] = _stand_in(parts.get("image_processor"), video, source, hub)
     settings, _ = kind.get_processor_dict(source, **hub)
     processor = kind.from_args_and_dict(list(parts.values()), settings)
     if processor.chat_template is None:
@@ -73,6 +78,18 @@ def _part(name: str, source: str | Path, hub: dict[str, Any]) -> Any:
         return AutoTokenizer.from_pretrained(source, **hub)
     if name == "image_processor":
         return AutoImageProcessor.from_pretrained(source, backend="pil", **hub)
+    return EmptyPlace()
+
+
+def _stand_in(image_processor: Any, video: VideoName | None, source: str | Path, hub: dict[str, Any]) -> EmptyPlace:
+    """Make what stands in the place of a video processor; nothing where too little is said of videos."""
+    if video == "squares":
+        told = video_settings(source, hub)
+        return SquareFrames(told, source, hub) if SquareFrames.says_enough(told) else EmptyPlace()
+    if video == "pooled":
+        return PooledFrames(image_processor, video_settings(source, hub), source, hub)
+    if all(isinstance(getattr(image_processor, name, None), int) for name in PATCH_SETTINGS):
+        return FramePairs(image_processor, video, source, hub)
     return EmptyPlace()
 
 

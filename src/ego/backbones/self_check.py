@@ -5,6 +5,7 @@ Catches a version of transformers, a processor or a checkpoint that has drifted 
 
 import inspect
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -36,7 +37,7 @@ def check(backbone: HuggingFaceBackbone) -> float:
     image = Image.linear_gradient("L").resize(PROBE_IMAGE).convert("RGB")
     prompt = introduction_prompt(backbone.encode_image(image), QUESTION)
     inputs = plain_inputs(backbone, prompt, image)
-    plain = _plain_logits(backbone, {**inputs, **_checked_positions(backbone, prompt, inputs)})
+    plain = plain_logits(backbone, {**inputs, **_checked_positions(backbone, prompt, inputs)})
     try:
         injected = backbone.next_token_logits([prompt])[0]
     except (TypeError, ValueError, RuntimeError, AttributeError, LookupError) as cause:
@@ -102,11 +103,16 @@ def _first_token(backbone: HuggingFaceBackbone, prompt: Prompt) -> int:
 
 def plain_inputs(backbone: HuggingFaceBackbone, prompt: Prompt, image: Image.Image) -> dict[str, Any]:
     """Build the arguments of a prompt with one image the usual way: with its pixels."""
+    return inputs_with_pixels(backbone, prompt, backbone.preparation(image))
+
+
+def inputs_with_pixels(backbone: HuggingFaceBackbone, prompt: Prompt, prepared: Mapping[str, Any]) -> dict[str, Any]:
+    """Build the arguments of a prompt whose pictures are handed over as the processor prepared them."""
     tokens = backbone.lay_out(prompt)[1]
     arguments = inspect.signature(backbone.model.forward).parameters
     types = {name: tokens.visual.long()[None] for name in TYPE_ARGUMENTS if name in arguments}
     ids = {"input_ids": tokens.ids[None], "attention_mask": torch.ones_like(tokens.ids)[None]}
-    pixels = {name: value for name, value in backbone.preparation(image).items() if name in arguments}
+    pixels = {name: value for name, value in prepared.items() if name in arguments}
     inputs = {**ids, **types, **pixels}
     return {name: on_device(value, backbone) for name, value in inputs.items()}
 
@@ -128,7 +134,8 @@ def _checked_positions(backbone: HuggingFaceBackbone, prompt: Prompt, inputs: di
 
 
 @torch.no_grad()
-def _plain_logits(backbone: HuggingFaceBackbone, inputs: dict[str, Any]) -> Float[Tensor, " vocab"]:
+def plain_logits(backbone: HuggingFaceBackbone, inputs: dict[str, Any]) -> Float[Tensor, " vocab"]:
+    """Score the first token of the answer to arguments of the usual kind (float32)."""
     logits: Tensor = backbone.model(**inputs, use_cache=False, logits_to_keep=1).logits
     return logits[0, -1].float().cpu()
 

@@ -6,20 +6,20 @@ patches are compared with those made here.
 """
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from PIL import Image
-from torch import Tensor
 
-from ego.backbones.assembly import Tokens
-from ego.backbones.frame_pairs import GRID, PIXELS
+from ego.backbones.empty_places import METADATA
 from ego.backbones.huggingface import HuggingFaceBackbone
 from ego.backbones.parity import compare_videos
-from ego.backbones.self_check import QUESTION, on_device
+from ego.backbones.self_check import QUESTION, inputs_with_pixels, plain_logits
 from ego.backbones.tolerance import relative_difference, tolerance
+from ego.backbones.video_encoding import VIDEO_FAULTS, first_line
 from ego.errors import EgoError
-from ego.prompt import introduction_prompt
+from ego.prompt import Prompt, introduction_prompt
 
 PATCHES_MAY_DIFFER = 1e-4
 """Pixels have a standard deviation of 1; the two ways round differently."""
@@ -39,8 +39,8 @@ def settle_videos(backbone: HuggingFaceBackbone) -> str:
     try:
         found = _proof(backbone)
         wrong = ""
-    except (EgoError, ValueError, TypeError, LookupError, AttributeError, RuntimeError, OSError) as cause:
-        wrong = (str(cause).strip() or type(cause).__name__).splitlines()[0]
+    except VIDEO_FAULTS as cause:
+        wrong = first_line(cause)
     if wrong:
         backbone.without_videos()
         _log.warning("%s: videos are shown as several images: %s", backbone.card.model_id, wrong)
@@ -57,7 +57,8 @@ def _proof(backbone: HuggingFaceBackbone) -> str:
             raise EgoError(f"the prompt for {one.conversation} is not its processor's: {one.difference}")
     sizes = ", ".join(f"{one.conversation} ({one.tokens} tokens)" for one in found)
     patches = "" if own is None else f"; patches differ by {_difference_of_patches(backbone, own):.1e}"
-    return f"pairs of frames: {sizes}{patches}; logits differ by {_difference_of_logits(backbone):.1e}"
+    read = "frame by frame" if backbone.videos.writer.frames.temporal_patch_size == 1 else "pairs of frames"
+    return f"{read}: {sizes}{patches}; logits differ by {_difference_of_logits(backbone):.1e}"
 
 
 def _difference_of_patches(backbone: HuggingFaceBackbone, own: Any) -> float:
@@ -65,12 +66,14 @@ def _difference_of_patches(backbone: HuggingFaceBackbone, own: Any) -> float:
     assert backbone.videos is not None
     writer = backbone.videos.writer
     frames, options = writer.native(_frames(), SECONDS)
-    ours, theirs = writer.pairs([frames], **options), own.video_processor([frames], return_tensors="pt", **options)
-    if ours[GRID].tolist() != theirs[GRID].tolist():
-        raise EgoError(
-            f"patches lie in a grid of {ours[GRID].tolist()}, its video processor's in {theirs[GRID].tolist()}"
-        )
-    difference = float((ours[PIXELS] - theirs[PIXELS]).abs().max())
+    ours, theirs = writer.frames([frames], **options), own.video_processor([frames], return_tensors="pt", **options)
+    difference = 0.0
+    for name, made in ours.items():
+        if name == METADATA:
+            continue
+        if name not in theirs or made.shape != theirs[name].shape:
+            raise EgoError(f"{name} has another shape than its video processor's")
+        difference = max(difference, float((made - theirs[name]).abs().max()))
     if not difference <= PATCHES_MAY_DIFFER:
         raise EgoError(f"patches differ from those of its video processor by {difference:.1e}")
     return difference
@@ -81,27 +84,21 @@ def _difference_of_logits(backbone: HuggingFaceBackbone) -> float:
     assert backbone.videos is not None
     frames = _frames()
     prompt = introduction_prompt(backbone.encode_video(frames, SECONDS), QUESTION)
-    tokens = backbone.lay_out(prompt)[1]
-    pixels = {name: backbone.videos.writer.write(frames, SECONDS).inputs[name] for name in (PIXELS, GRID)}
-    plain = _plain_logits(backbone, tokens, pixels)
+    plain = plain_logits(backbone, _inputs(backbone, prompt, backbone.videos.writer.write(frames, SECONDS).inputs))
     difference = relative_difference(backbone.next_token_logits([prompt])[0], plain)
     if not difference <= tolerance(backbone.dtype):
         raise EgoError(f"logits of a video and of its own visual tokens differ by {difference:.0%}")
     return difference
 
 
-@torch.no_grad()
-def _plain_logits(backbone: HuggingFaceBackbone, tokens: Tokens, pixels: dict[str, Tensor]) -> Tensor:
-    order = torch.arange(len(tokens))[None]
-    inputs = {
-        "input_ids": tokens.ids[None],
-        "attention_mask": torch.ones_like(tokens.ids)[None],
-        "position_ids": torch.cat([order, tokens.places])[:, None],
-        **pixels,
-    }
-    inputs = {name: on_device(value, backbone) for name, value in inputs.items()}
-    logits: Tensor = backbone.model(**inputs, use_cache=False, logits_to_keep=1).logits
-    return logits[0, -1].float().cpu()
+def _inputs(backbone: HuggingFaceBackbone, prompt: Prompt, prepared: Mapping[str, Any]) -> dict[str, Any]:
+    """Hand the frames over as pixels; with rotary positions, which a model with several axes would remember."""
+    inputs = inputs_with_pixels(backbone, prompt, prepared)
+    if not backbone.has_axes:
+        return inputs
+    places = backbone.lay_out(prompt)[1].places
+    order = torch.arange(places.shape[-1])[None]
+    return {**inputs, "position_ids": torch.cat([order, places])[:, None].to(backbone.device)}
 
 
 def _frames() -> list[Image.Image]:
