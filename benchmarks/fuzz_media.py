@@ -92,6 +92,9 @@ def video_seeds() -> dict[str, list[bytes]]:
         "a.wmv": [("wmv2", None)],
         "a.3gp": [("mpeg4", None)],
         "a.mxf": [("mpeg2video", None)],
+        "a.h264": [("libx264", "h264")],
+        "a.hevc": [("libx265", "hevc")],
+        "a.y4m": [("rawvideo", "yuv4mpegpipe")],
     }
     seeds = collections.defaultdict(list)
     with tempfile.TemporaryDirectory() as folder:

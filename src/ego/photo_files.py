@@ -15,9 +15,8 @@ from PIL import Image
 
 from ego.media import FORMATS
 
-VIDEO_SUFFIXES = frozenset(
-    f".{kind}" for kind in re.findall(r"\w+", "3g2 3gp asf avi flv m2ts m4v mkv mov mp4 mpeg mpg mts ogv ts webm wmv")
-)
+_VIDEOS = "264 265 3g2 3gp asf avi dv flv h264 h265 hevc ivf m2ts m2v m4v mkv mov mp4 mpeg mpg mts mxf ogv ts vob webm wmv y4m"
+VIDEO_SUFFIXES = frozenset(f".{kind}" for kind in _VIDEOS.split())
 HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})  # phones write them; whether they can be read, opening tells
 # Folders that network storage, archives and systems put beside photos (lower case), and what only looks like a photo.
 _FOREIGN_FOLDERS = frozenset(

@@ -14,9 +14,17 @@ from ego.errors import VideoError
 from ego.media.source import TimedStream
 
 # By hand: formats that hold their pictures themselves. Play lists and sequences of files stay out.
-_CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,ogg,asf,flv,gif,mxf,dv,ivf"
+_CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,ogg,asf,flv,gif,mxf,dv,ivf"
+RAW = (
+    "mpegvideo",
+    "h264",
+    "hevc",
+    "m4v",
+    "obu",
+    "yuv4mpegpipe",
+)  # pictures without a container, as cameras and encoders write them
 _OPTIONS = {
-    "format_whitelist": _CONTAINERS,
+    "format_whitelist": ",".join((_CONTAINERS, *RAW)),
     "protocol_whitelist": "none",
     "enable_drefs": "0",
     "max_streams": "100",

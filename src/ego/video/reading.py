@@ -13,7 +13,7 @@ from ego.media.picture import Frame
 from ego.media.source import TimedStream, label_of, opened
 from ego.video.display import as_displayed
 from ego.video.opening import explained, opened_pictures, require_usable
-from ego.video.seeking import MomentReader, length_of
+from ego.video.seeking import MomentReader, said_length, walked_length
 
 _SHORT_BY = 0.5  # seconds; a video that ends earlier than its header says by more is read anew by its true length
 
@@ -24,7 +24,7 @@ class _Pass:
 
     Attributes:
         frames: By their seconds, in order.
-        end: Where the video was found to end, if before the last moment; else None.
+        end: Where the video was found to end, if before the last moment or if it did not say; else None.
     """
 
     frames: dict[float, Image.Image]
@@ -101,7 +101,9 @@ def _walk(stream: TimedStream, label: str, count: int, length: float | None = No
     frames: dict[float, Image.Image] = {}
     most = min(limits.FRAME_KEPT_PIXELS, limits.FRAMES_PIXELS // count)
     with opened_pictures(stream, label) as (container, pictures):
-        whole = length_of(container, pictures) if length is None else length
+        whole = said_length(container, pictures) if length is None else length
+        if whole is None:  # the end is reached then, from where a raw stream has no way back
+            return _Pass({}, walked_length(container, pictures))
         reader = MomentReader(container, pictures)
         late = time.monotonic() + limits.VIDEO_PATIENCE
         for left, moment in zip(range(count, 0, -1), moments(whole, count), strict=True):

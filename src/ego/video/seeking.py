@@ -10,7 +10,10 @@ from fractions import Fraction
 
 import av
 
+from ego.video.opening import RAW
+
 _STEPS_BACK = (0.0, 1.0, 4.0, 16.0, 64.0)  # seconds; a container without an index may land behind its key frame
+_BEFORE_START = 60.0  # seconds; more than pictures are decoded ahead of being shown, however few there are
 _WORTH_A_SEEK = 10.0  # seconds ahead, where no index says how far the next key frame is
 _SURELY_NEEDED = 1.0  # seconds before a moment from which every frame is decoded
 _TOLERANCE = 1e-6  # seconds; times are fractions and moments are floats
@@ -29,7 +32,8 @@ class MomentReader:
         self._tick = stream.time_base or Fraction(1, 1000)
         self.start = float((stream.start_time or 0) * self._tick)
         self._target = self.start
-        self._undated = 0
+        self._due = stream.start_time or 0  # ticks; when the next frame is shown, should it not say
+        self._earliest = earliest(container, stream)
         self._shown: av.VideoFrame | None = None
         self._following: av.VideoFrame | None = None
         self._frames = self._decode()
@@ -86,7 +90,7 @@ class MomentReader:
     def _seek(self, gives_up: float) -> None:
         """Go to where the frame of the moment can be decoded: the first frame that comes must not be later."""
         for back in _STEPS_BACK:
-            wanted = max(self.start, self._target - back)
+            wanted = max(self._earliest, self._target - back)
             try:
                 self._container.seek(int(wanted / self._tick), stream=self._stream)
             except av.FFmpegError:  # a container that cannot seek is read on from where it stands
@@ -95,7 +99,7 @@ class MomentReader:
             self._advance()
             first = self._following
             early = first is not None and self._time(first) <= self._target + _TOLERANCE
-            if early or wanted == self.start or time.monotonic() > gives_up:
+            if early or wanted == self._earliest or time.monotonic() > gives_up:
                 return
 
     def _decode(self) -> Iterator["av.VideoFrame"]:
@@ -107,7 +111,7 @@ class MomentReader:
                 continue
             try:
                 self._stream.codec_context.skip_frame = "NONREF" if past else "DEFAULT"
-                yield from packet.decode()
+                yield from map(self._dated, packet.decode())
             except (av.InvalidDataError, av.ArgumentError, av.PatchWelcomeError, av.ExternalError):
                 continue
 
@@ -116,16 +120,30 @@ class MomentReader:
             return False
         return float((packet.pts + packet.duration) * self._tick) < self._target - _SURELY_NEEDED
 
+    def _dated(self, frame: "av.VideoFrame") -> "av.VideoFrame":
+        """Let a frame without a time follow the one before."""
+        frame.pts = self._due if frame.pts is None else frame.pts
+        self._due = frame.pts + (frame.duration or int(1 / (self._stream.average_rate or 25) / self._tick))
+        return frame
+
     def _time(self, frame: "av.VideoFrame") -> float:
-        """When a frame is due, in the container's seconds; streams without times are counted through."""
-        if frame.pts is None:
-            frame.pts = int(self._undated / (self._stream.average_rate or 25) / self._tick)
-            self._undated += 1
+        """When a frame is due, in the container's seconds."""
         return float(frame.pts * self._tick)
 
 
-def length_of(container: "av.container.InputContainer", stream: "av.video.VideoStream") -> float:
-    """Seconds that a video lasts: as its header says, else by walking over its packets without decoding."""
+def earliest(container: "av.container.InputContainer", stream: "av.video.VideoStream") -> float:
+    """Seconds from which seeking surely comes to the first frame: some containers are searched by times of decoding.
+
+    0 is not it: that is the middle of a film whose clock wrapped, which begins below.
+    """
+    start = float((stream.start_time or 0) * (stream.time_base or Fraction(1, 1000)))
+    return start - _BEFORE_START if _guesses(container) else start
+
+
+def said_length(container: "av.container.InputContainer", stream: "av.video.VideoStream") -> float | None:
+    """Seconds that a video lasts, as its header says; None where it says nothing (of a raw stream FFmpeg guesses)."""
+    if container.format.name in RAW:
+        return None
     tick = stream.time_base or Fraction(1, 1000)
     if stream.duration and stream.duration > 0:
         said = float(stream.duration * tick)
@@ -133,31 +151,35 @@ def length_of(container: "av.container.InputContainer", stream: "av.video.VideoS
     if container.duration and container.duration > 0:
         late = float((stream.start_time or 0) * tick) - (container.start_time or 0) / av.time_base
         return float(container.duration / av.time_base - max(0.0, late))
-    return _walked(container, stream, tick)
+    return None
+
+
+def walked_length(container: "av.container.InputContainer", stream: "av.video.VideoStream") -> float:
+    """Seconds from the start to the end of the last packet from here on; nothing is decoded, and the end is reached."""
+    tick = stream.time_base or Fraction(1, 1000)
+    last, packets, start = 0, 0, stream.start_time or 0
+    for packet in container.demux(stream):
+        if packet.size:
+            packets += 1
+            begin = next((due - start for due in (packet.pts, packet.dts) if due is not None), last)
+            last = max(last, begin + (packet.duration or 0))
+    return float(last * tick) or float(packets / (stream.average_rate or 25))
 
 
 def _guesses(container: "av.container.InputContainer") -> bool:
-    """Tell containers that say nowhere how long they last, so that FFmpeg guesses."""
+    """Tell containers that say nowhere how long they last, but when each frame is due."""
     return container.format.name in {"mpeg", "mpegts"}
 
 
 def _at_its_end(
     container: "av.container.InputContainer", stream: "av.video.VideoStream", tick: Fraction, said: float
 ) -> float:
-    """Look at the last packets, from a second before the guessed end on."""
+    """Look at the last packets, from a second before the guessed end on, and go back to the start."""
     start = stream.start_time or 0
     try:
         container.seek(start + int(max(0.0, said - 1) / tick), stream=stream)
+        length = walked_length(container, stream)
+        container.seek(int(earliest(container, stream) / tick), stream=stream)
     except av.FFmpegError:
         return said
-    return _walked(container, stream, tick)
-
-
-def _walked(container: "av.container.InputContainer", stream: "av.video.VideoStream", tick: Fraction) -> float:
-    last, packets = 0, 0
-    for packet in container.demux(stream):
-        if packet.size:
-            packets += 1
-            last = max(last, (packet.pts or packet.dts or 0) + (packet.duration or 0) - (stream.start_time or 0))
-    container.seek(0)
-    return float(last * tick) or float(packets / (stream.average_rate or 25))
+    return length
