@@ -15,8 +15,9 @@ from PIL import Image
 
 from ego.media import FORMATS
 
-_VIDEOS = "264 265 3g2 3gp asf avi dv flv h264 h265 hevc ivf m2ts m2v m4v mkv mov mp4 mpeg mpg mts mxf ogv ts vob webm wmv y4m"
-VIDEO_SUFFIXES = frozenset(f".{kind}" for kind in _VIDEOS.split())
+_CONTAINERS = "3g2 3gp asf avi dv flv ivf m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogv ts vob webm wmv"
+_BARE_STREAMS = "264 265 h264 h265 hevc m2v y4m"
+VIDEO_SUFFIXES = frozenset(f".{kind}" for kind in f"{_CONTAINERS} {_BARE_STREAMS}".split())
 HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})  # phones write them; whether they can be read, opening tells
 # Folders that network storage, archives and systems put beside photos (lower case), and what only looks like a photo.
 _FOREIGN_FOLDERS = frozenset(
