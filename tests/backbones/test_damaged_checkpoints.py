@@ -10,7 +10,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ego.backbones import load_backbone
+from ego.backbones.huggingface import HuggingFaceBackbone
+from ego.backbones.tolerance import relative_difference
 from ego.errors import BackboneError, EgoError
+from ego.prompt import introduction_prompt
 from tests.backbones import tiny
 
 FAMILY = "qwen2_5_vl"
@@ -101,6 +104,49 @@ def test_what_is_damaged_is_one_clear_error(tmp_path: Path, change: Change, mess
     with pytest.raises(EgoError, match=message) as caught:
         load_backbone(folder)
     assert isinstance(caught.value, BackboneError)
+
+
+def tied_the_other_way(tensors: dict[str, torch.Tensor]) -> None:
+    source = next(name for name in tensors if name.endswith("embed_tokens.weight"))
+    tensors["lm_head.weight"] = tensors.pop(source)
+
+
+HARMLESS = {
+    "gemma3": weights(tied_the_other_way),
+    "fast_vlm": without("num_batches_tracked"),
+    "llava": without("post_layernorm"),
+}
+"""Weights that are tied the other way round, that only training counts, and that features pass by."""
+
+
+@pytest.mark.parametrize("family", HARMLESS)
+def test_weights_that_no_answer_depends_on_may_be_missing(
+    load: Callable[..., HuggingFaceBackbone], tmp_path: Path, family: str
+) -> None:
+    folder = tiny.save(family, tmp_path)
+    stored = load_file(folder / "model.safetensors").keys()
+    HARMLESS[family](folder)
+    assert load_file(folder / "model.safetensors").keys() != stored
+    lacking, whole = load_backbone(folder), load(family)
+    prompt = introduction_prompt(whole.encode_image(tiny.picture()), "Who is it?")
+    ours, theirs = (model.next_token_logits([prompt])[0] for model in (lacking, whole))
+    assert relative_difference(ours, theirs) < 1e-5
+
+
+def test_buffers_of_older_versions_are_passed_over(tmp_path: Path) -> None:
+    folder = tiny.save(FAMILY, tmp_path)
+    weights(lambda tensors: tensors.update({"model.language_model.rotary_emb.inv_freq": torch.ones(8)}))(folder)
+    load_backbone(folder)
+
+
+def test_what_is_missing_is_never_made_up(tmp_path: Path) -> None:
+    folder = tiny.save("llava", tmp_path)
+    without("post_layernorm")(folder)
+    backbone = load_backbone(folder)
+    assert isinstance(backbone, HuggingFaceBackbone)
+    lacking = {name: part for name, part in backbone.model.named_parameters() if "post_layernorm" in name}
+    assert lacking
+    assert all(bool(part.isnan().all()) for part in lacking.values())
 
 
 def test_weights_that_are_missing_can_be_passed_over_at_ones_own_risk(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_
 from ego.backbones.assembly import MemoryPositions
 from ego.backbones.families import REFUSED, family_of
 from ego.backbones.huggingface import HuggingFaceBackbone
-from ego.backbones.loading_errors import explained_loading, require_all_weights, require_model_folder
+from ego.backbones.loading_errors import explained_loading, require_model_folder
+from ego.backbones.missing_weights import missing_weights, require_unused
 from ego.backbones.parity import require_parity
 from ego.backbones.processors import load_processor
 from ego.backbones.self_check import check, settle_thoughts
@@ -57,8 +58,7 @@ def load(  # noqa: PLR0913  (what a caller may choose)
         model, found = AutoModelForImageTextToText.from_pretrained(
             source, config=config, output_loading_info=True, **options
         )
-        if self_check:
-            require_all_weights(model_id, model, found)
+        missing = missing_weights(model_id, model, found) if self_check else []
         backbone = HuggingFaceBackbone(
             model.eval(),
             processor,
@@ -70,6 +70,7 @@ def load(  # noqa: PLR0913  (what a caller may choose)
         )
         _require_an_end(backbone)
         if self_check:
+            require_unused(backbone, missing)
             require_parity(backbone)
             check(backbone)
             settle_videos(backbone)

@@ -3,11 +3,10 @@
 import errno
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
 
 import transformers
 from safetensors import SafetensorError
@@ -43,7 +42,6 @@ HUB_CAUSES = {
 }
 """Kinds of errors of the hub's client, and what to do."""
 SHAPES = "ignore_mismatched_sizes"
-LAYER = re.compile(r"\.\d+\.")
 FULL = re.compile(r"out of memory|not enough memory|can't allocate|cannot allocate", re.IGNORECASE)
 
 
@@ -66,29 +64,6 @@ def require_model_folder(model_id: str) -> None:
         raise BackboneError(f"{model_id} is a file; give the folder that holds the model's config.json")
     if path.is_dir() and not (path / "config.json").is_file():
         raise BackboneError(f"{model_id} {_instead_of_a_model(path)}")
-
-
-def require_all_weights(model_id: str, model: Any, found: Mapping[str, Any]) -> None:
-    """See that weights and configuration are of one model: transformers would make up what is missing.
-
-    Args:
-        model_id: Hub name or folder.
-        model: The model as it was loaded.
-        found: What transformers says of the loading.
-
-    Raises:
-        BackboneError: If weights are missing, or there are more layers of them than the configuration counts.
-    """
-    missing = sorted(found.get("missing_keys") or ())
-    known = {LAYER.sub(".#.", name) for name, _ in model.named_parameters()}
-    over = sorted(name for name in found.get("unexpected_keys") or () if LAYER.sub(".#.", name) in known)
-    for what, names in (("lack", missing), ("hold more layers than config.json says:", over)):
-        if names:
-            raise BackboneError(
-                f"the weights of {model_id} {what} {names[0]}"
-                + (f" and {len(names) - 1} more" if names[1:] else "")
-                + "; weights and config.json do not belong together. Download or copy the whole model again"
-            )
 
 
 def _is_path(model_id: str) -> bool:
