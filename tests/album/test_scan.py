@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
@@ -181,6 +182,15 @@ def test_the_index_is_for_its_owner_alone(personal: Ego, album: Path) -> None:
     index = index_of(personal)
     scan(personal, index, [album / "below"])
     assert (index.path.stat().st_mode & 0o777) == 0o600
+
+
+def test_the_index_is_read_and_written_by_any_thread(tmp_path: Path) -> None:
+    index = AlbumIndex(tmp_path)
+    index.call({"1": "Bo"}, "mini")
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(index.names).result() == {"1": "Bo"}
+        other.submit(index.call, {"2": "Ted"}, "mini").result()
+    assert index.names() == {"2": "Ted"}
 
 
 def test_find_answers_who_with_whom_and_when(personal: Ego, album: Path) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, sync_playwright
 
-PATIENCE = 600.0  # seconds; much for a machine with other work, and only failures take it
+PATIENCE = 300.0  # seconds; much for a machine with other work, and only failures take it
 CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
@@ -62,10 +62,20 @@ def browser_page(**context: Any) -> Iterator[Page]:
         opened = browser.new_context(viewport={"width": 1200, "height": 900}, **context).new_page()
         opened.set_default_timeout(1000 * PATIENCE / 2)
         opened.errors = []  # type: ignore[attr-defined]
-        opened.on("console", lambda said: opened.errors.append(said.text) if said.type == "error" else None)  # type: ignore[attr-defined]
+        opened.on(
+            "console",
+            lambda said: opened.errors.append(f"{said.text} {said.location['url']}") if said.type == "error" else None,
+        )  # type: ignore[attr-defined]
         opened.on("pageerror", lambda error: opened.errors.append(str(error)))  # type: ignore[attr-defined]
         yield opened
         browser.close()
+
+
+def visit(page: Page, address: str) -> None:
+    """Open the page anew; that streams of the page that is left end with an error is no fault."""
+    kept = list(page.errors)  # type: ignore[attr-defined]
+    page.goto(address)
+    page.errors[:] = kept  # type: ignore[attr-defined]
 
 
 def tab(page: Page, name: str) -> None:

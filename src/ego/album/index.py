@@ -6,6 +6,7 @@ goes on where it stood. The index holds paths, probabilities and places; no pict
 
 import json
 import sqlite3
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -96,7 +97,7 @@ class AlbumIndex:
 
     def __init__(self, library: str | PathLike[str]) -> None:
         self.path = Path(library) / FILE_NAME
-        self._base: sqlite3.Connection | None = None
+        self._own = threading.local()  # a connection of its own for each thread: SQLite's may not be shared
 
     @property
     def exists(self) -> bool:
@@ -104,10 +105,10 @@ class AlbumIndex:
         return self.path.is_file()
 
     def close(self) -> None:
-        """Let go of the file; the next call opens it again."""
-        if self._base is not None:
-            self._base.close()
-            self._base = None
+        """Let go of the file in this thread; the next call opens it again."""
+        base = vars(self._own).pop("base", None)
+        if base is not None:
+            base.close()
 
     def sync(self, files: Sequence[PictureFile], folders: Sequence[str]) -> int:
         """Take in what a walk through folders found: new and changed files are to be looked at, gone ones leave.
@@ -178,7 +179,8 @@ class AlbumIndex:
             yield from _grouped(rows)
 
     def _open(self) -> sqlite3.Connection:
-        if self._base is None:
+        base: sqlite3.Connection | None = getattr(self._own, "base", None)
+        if base is None:
             with self._reporting():
                 self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 self.path.touch(mode=0o600)  # SQLite gives its companion files the same permissions
@@ -186,8 +188,8 @@ class AlbumIndex:
                 base.row_factory = sqlite3.Row
                 base.execute("pragma foreign_keys = on")
                 _prepare(base)
-                self._base = base
-        return self._base
+                self._own.base = base
+        return base
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:

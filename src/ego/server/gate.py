@@ -26,7 +26,7 @@ from ego.server.settings import PAGE_PATH, ServiceSettings
 
 ONLY_USER = "me"  # the owner of a service without keys
 SENDING_SECONDS = 60.0  # in which a caller must have sent a whole request
-OPEN_TO_ALL = {"/", "/healthz", "/readyz"}
+OPEN_TO_ALL = {"/", "/favicon.ico", "/healthz", "/readyz"}
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 

@@ -14,6 +14,11 @@ def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
+@router.get("/favicon.ico", status_code=204, response_class=Response, include_in_schema=False)
+def favicon() -> None:
+    """Say that there is no icon: browsers ask for one without a key, and take a refusal for a fault."""
+
+
 @router.get("/readyz", response_model=None, responses={503: {"description": "Not ready"}})
 async def readyz(service: CurrentService) -> Response:
     """Say whether questions would be answered now."""

@@ -44,10 +44,10 @@ class AlbumTab:
         page.load(desk.handler(self.opened), None, [names, without, *shown, *review.shown])
         start.click(self.scanned, folder, [told, names, without, *shown, *review.shown])
         for widget in (names, without):
-            widget.input(desk.handler(self.again), asked[:-1], [most, *shown])
+            widget.input(desk.handler(self.again), asked[:-1], [most, *shown], trigger_mode="always_last")
         for widget in (since, until):
-            widget.submit(desk.handler(self.again), asked[:-1], [most, *shown])
-            widget.blur(desk.handler(self.again), asked[:-1], [most, *shown])
+            widget.submit(desk.handler(self.again), asked[:-1], [most, *shown], trigger_mode="always_last")
+            widget.blur(desk.handler(self.again), asked[:-1], [most, *shown], trigger_mode="always_last")
         further.click(desk.handler(self.more), asked, [most, *shown])
         review.answered(desk.handler(self.chosen), asked, shown)
 

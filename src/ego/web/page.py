@@ -27,7 +27,7 @@ table.found th, table.found td { border-bottom: 1px solid #8886; padding: .4rem 
 #things .grid-container, #album .grid-container {
   grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)) !important;
 }
-button[aria-label="common.upload"] { display: none; } /* a button in a button, with a name that is none */
+.gradio-container button button { display: none; } /* a button in a button, with a name that is none */
 .gradio-container .or, .gradio-container input.subdued { color: inherit; } /* theirs can hardly be read */
 @media (max-width: 640px) {
   .gradio-container, .gradio-container .fillable, .gradio-container .app, .gradio-container main {
@@ -35,6 +35,10 @@ button[aria-label="common.upload"] { display: none; } /* a button in a button, w
   }
 }
 """
+ICON = """\
+<link rel="icon" href="data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'>\
+<circle cx='8' cy='8' r='8' fill='%234f46e5'/><circle cx='8' cy='8' r='3' fill='white'/></svg>">
+"""  # else browsers ask for one beside the page, where a service wants a key
 FONTS = ["system-ui", "sans-serif"]  # nothing is fetched from elsewhere
 CODE_FONTS = ["ui-monospace", "monospace"]
 
@@ -93,6 +97,7 @@ def page_app(desk: Desk, *, password: str | None = None, album: bool = True, roo
         run_history=False,  # answers about people's photos stay out of the browser's memory
         theme=look_of_the_page(),
         css=STYLE,
+        head=ICON,
         footer_links=[],
         ssr_mode=False,
         show_error=True,
