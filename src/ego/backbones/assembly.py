@@ -4,8 +4,8 @@ Visual tokens enter through `mm_encoder_outputs` behind image placeholders, the 
 architectures (`inputs_embeds` silently loses DeepStack).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -117,7 +117,11 @@ def lay_out(chat: ChatTokens, parts: Sequence[Part], can: Capabilities, memory_p
     return Tokens(ids, torch.cat(steps, dim=1), visual, tuple(placed.tokens for placed in chat.visuals))
 
 
-@dataclass(frozen=True)
+FEATURES = ("last_hidden_state", "pooler_output", "hidden_states", "attentions", "deepstack_features")
+"""What features are made of; whatever else a model hands over with them is the same for every image."""
+
+
+@dataclass(frozen=True, eq=False)
 class FeatureForm:
     """The form in which the installed version hands features over; memories are handed over in the same form.
 
@@ -125,24 +129,28 @@ class FeatureForm:
         output: Class of what `get_image_features` returns.
         as_list: Whether features come as a list with one tensor per image.
         levels: DeepStack levels.
+        constant: What the model hands over with the features of every image, such as embeddings of marks (Ovis 2);
+            that it is the same for all is shown by the self-check, which looks at another image.
         of_videos: The form of features of videos; None where it is the same.
     """
 
     output: type
     as_list: bool
     levels: int
+    constant: Mapping[str, Tensor] = field(default_factory=dict)
     of_videos: "FeatureForm | None" = None
 
     @staticmethod
     def of(output: Any) -> "FeatureForm":
         """Look at what `get_image_features` returned."""
         levels = getattr(output, "deepstack_features", None) or ()
-        return FeatureForm(type(output), not isinstance(output.pooler_output, Tensor), len(levels))
+        further = {name: value for name, value in output.items() if name not in FEATURES and isinstance(value, Tensor)}
+        return FeatureForm(type(output), not isinstance(output.pooler_output, Tensor), len(levels), further)
 
     def wrap(self, features: Sequence[VisualTokens], like: Tensor) -> Any:
         """Hand visual tokens over, on the device and in the number format of `like`."""
         rows = torch.cat([block.rows.to(like) for block in features])
-        content: dict[str, Any] = {"pooler_output": [rows] if self.as_list else rows[None]}
+        content: dict[str, Any] = {"pooler_output": [rows] if self.as_list else rows[None], **self.constant}
         if self.levels:
             deepstack = torch.cat([block.deepstack.to(like) for block in features], dim=1)
             content["deepstack_features"] = [[level] for level in deepstack]

@@ -87,6 +87,7 @@ class HuggingFaceBackbone:
             processor,
             image_settings(family, processor.image_processor, model.config, max_visual_tokens),
             place=template.place,
+            around=template.around,
             placeholder=token_of(processor.tokenizer, self._can.image_token, "images"),
             family=family,
         )

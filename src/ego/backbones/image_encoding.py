@@ -67,8 +67,17 @@ class ImageEncoder:
         return [self._on_boxes(self.on_grid(own, one), one) for own, one in zip(apart, pictures, strict=True)]
 
     def on_grid(self, tokens: VisualTokens, written: WrittenPicture) -> VisualTokens:
-        """Say how the tokens stand in a prompt, and at which rows and columns."""
+        """Say how the tokens stand in a prompt, and at which rows and columns.
+
+        Raises:
+            SelfCheckError: If they are not as many as rows and columns make.
+        """
         grid = merged_grid(self._model.config, written.inputs)
+        if grid is not None and grid[0] * grid[1] != len(tokens):
+            raise SelfCheckError(
+                f"{self._model_id} makes {len(tokens)} visual tokens of {grid[0]} rows of {grid[1]}; models with marks "
+                "among the tokens of such a grid are not supported"
+            )
         places = None if grid is None else grid_positions(*grid)
         return replace(tokens, markup=written.markup, grid=grid, grid_position=places)
 

@@ -6,7 +6,7 @@ follow from the sizes of the images. A model whose prompts differ is refused, wi
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal, TypeAlias
@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ego.backbones.capabilities import TYPE_ARGUMENTS
 from ego.backbones.chat_template import IMAGE, VIDEO
 from ego.backbones.empty_places import METADATA
 from ego.backbones.huggingface import HuggingFaceBackbone
@@ -191,12 +192,25 @@ def _compared(backbone: HuggingFaceBackbone, conversation: Conversation, write: 
         raise BackboneError(
             f"{backbone.card.model_id}: the model's own processor does not take {conversation.name} ({cause})"
         ) from cause
+    _require_no_further_marks(backbone, native)
     tokens = backbone.lay_out(Prompt(tuple(turns)))[1]
     theirs = native["input_ids"][0]
     difference = _difference_of_ids(backbone, tokens.ids.tolist(), theirs.tolist())
     if not difference and not _same_places(backbone, native, tokens.places):
         difference = "its rotary positions are not those of the model"
     return Parity(conversation.name, len(tokens), difference)
+
+
+def _require_no_further_marks(backbone: HuggingFaceBackbone, native: Mapping[str, Any]) -> None:
+    """Refuse a model that is told of every token what Ego does not tell it, such as which experts it goes to."""
+    ids, taken = native["input_ids"], inspect.signature(backbone.model.forward).parameters
+    further = [name for name, value in native.items() if name in taken and getattr(value, "shape", None) == ids.shape]
+    unknown = sorted(set(further) - {"input_ids", "attention_mask", *TYPE_ARGUMENTS})
+    if unknown:
+        raise BackboneError(
+            f"{backbone.card.model_id}: its processor marks every token of a prompt by {' and '.join(unknown)}, which "
+            "Ego does not write for memories; this kind of model is not supported"
+        )
 
 
 class _Shown:

@@ -51,7 +51,14 @@ class PictureWriter:
     """
 
     def __init__(
-        self, processor: Any, image_settings: ImageSettings, *, place: str, placeholder: str, family: Family
+        self,
+        processor: Any,
+        image_settings: ImageSettings,
+        *,
+        place: str,
+        around: tuple[str, str],
+        placeholder: str,
+        family: Family,
     ) -> None:
         """Prepare.
 
@@ -59,11 +66,12 @@ class PictureWriter:
             processor: The whole processor.
             image_settings: How its image processor was set.
             place: What stands for an image in a prompt before the processor expands it.
+            around: What the chat template writes before and after it; some processors look for that.
             placeholder: The token that one visual token replaces.
             family: Whose it is, for messages.
         """
         self._whole, self._chosen, self._family = processor, image_settings, family
-        self._place, self._placeholder = place, placeholder
+        self._place, self._around, self._placeholder = place, around, placeholder
         self.processor, self.one_of_several = image_settings.processor, image_settings.one_of_several
 
     def __call__(self, image: Image.Image) -> dict[str, Any]:
@@ -114,8 +122,9 @@ class PictureWriter:
 
     def _written(self, image: Image.Image) -> WrittenPicture:
         count = 2 if self.one_of_several else 1
-        heard, inputs = self._heard(SEPARATOR.join([self._place] * count), [image] * count)
-        markup = self._markup(heard.split(SEPARATOR)[0])
+        before, after = self._around
+        heard, inputs = self._heard(SEPARATOR.join([f"{before}{self._place}{after}"] * count), [image] * count)
+        markup = self._markup(heard.split(SEPARATOR)[0].removeprefix(before).removesuffix(after))
         if self.one_of_several:
             inputs = {name: value if name == "batch_num_images" else value[:1] for name, value in inputs.items()}
         return WrittenPicture(inputs, markup, image.size)
