@@ -147,6 +147,7 @@ def test_what_is_missing_is_never_made_up(tmp_path: Path) -> None:
     lacking = {name: part for name, part in backbone.model.named_parameters() if "post_layernorm" in name}
     assert lacking
     assert all(bool(part.isnan().all()) for part in lacking.values())
+    assert load_backbone(folder).fingerprint == backbone.fingerprint
 
 
 def test_weights_that_are_missing_can_be_passed_over_at_ones_own_risk(tmp_path: Path) -> None:

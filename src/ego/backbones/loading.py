@@ -14,7 +14,7 @@ from ego.backbones.assembly import MemoryPositions
 from ego.backbones.families import REFUSED, family_of
 from ego.backbones.huggingface import HuggingFaceBackbone
 from ego.backbones.loading_errors import explained_loading, require_model_folder
-from ego.backbones.missing_weights import missing_weights, require_unused
+from ego.backbones.missing_weights import require_unused, take_away_missing
 from ego.backbones.parity import require_parity
 from ego.backbones.processors import load_processor
 from ego.backbones.self_check import check, settle_thoughts
@@ -58,7 +58,7 @@ def load(  # noqa: PLR0913  (what a caller may choose)
         model, found = AutoModelForImageTextToText.from_pretrained(
             source, config=config, output_loading_info=True, **options
         )
-        missing = missing_weights(model_id, model, found) if self_check else []
+        missing = take_away_missing(model_id, model, found) if self_check else []
         backbone = HuggingFaceBackbone(
             model.eval(),
             processor,
