@@ -14,6 +14,7 @@ import transformers
 from ego.backbones import Family, load_backbone, register_family
 from ego.backbones.families import REFUSED, UNKNOWN, families, family_of
 from ego.backbones.huggingface import HuggingFaceBackbone
+from ego.backbones.loading import _straight_to
 from ego.backbones.loading_errors import explained_loading
 from ego.errors import BackboneError
 from ego.prompt import introduction_prompt
@@ -202,6 +203,12 @@ def test_the_choice_of_attention_is_respected(checkpoint: Callable[[str], Path],
     assert chosen(folder, attention="sdpa") == "sdpa"
     with pytest.raises(BackboneError, match="nothing_of_this_name"):
         chosen(folder, attention="nothing_of_this_name")
+
+
+def test_weights_go_straight_to_an_accelerator() -> None:
+    """None is at hand; transformers reads every file into what the map names, and never holds a second copy."""
+    assert _straight_to(torch.device("cuda:1")) == {"device_map": {"": torch.device("cuda:1")}}
+    assert _straight_to(torch.device("cpu")) == _straight_to(None) == {}
 
 
 def test_layers_on_disk_work(checkpoint: Callable[[str], Path], tmp_path: Path) -> None:

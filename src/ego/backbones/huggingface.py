@@ -91,6 +91,9 @@ class HuggingFaceBackbone:
             placeholder=token_of(processor.tokenizer, self._can.image_token, "images"),
             family=family,
         )
+        self.fingerprint = fingerprint_of(  # before any pass: some quantized weights are packed anew by the first
+            model, model_id=model_id, revision=revision, image_settings=self.preparation.settings()
+        )
         self.chat = ChatFormat(processor, model.config, template, self.preparation)
         like = anchor(model)
         sample, _ = encode(model, self.preparation(Image.new("RGB", PROBE_IMAGE)), self._can, like)
@@ -104,9 +107,6 @@ class HuggingFaceBackbone:
         self._answering = Answering(self.runner, model, self._tokenizer)
         self._probe = ProbeSwitch(model)
         self.card = card_of(model, model_id, family, self._can, self._form, has_video=self.videos is not None)
-        self.fingerprint = fingerprint_of(
-            model, model_id=model_id, revision=revision, image_settings=self.preparation.settings()
-        )
         if family.geometry is None:
             _log.warning("%s: unknown family; no heat-map, no spatial order, no layer calibration", model_id)
 
