@@ -25,11 +25,11 @@ from ego.layers import choose_layers
 from ego.library.contract import Library
 from ego.media import Frame
 from ego.memory import ConceptMemory
-from ego.pointing import Pointing, point
+from ego.pointing import point
 from ego.prefix_cache import PrefixCache
 from ego.prompt import CAPTION_WITH_NAMES, caption_question, recognition_question
 from ego.recognition import in_view_of, recognize_sights
-from ego.results import Answer, Recognition
+from ego.results import Answer, Pointing, Recognition
 from ego.scene import Scene, SceneReader, Sight
 from ego.store import ConceptStore
 from ego.store_contents import SkippedFile

@@ -1,30 +1,14 @@
 """Where the concepts that were recognised were seen: in a photo once, in a clip at every moment they were seen at."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
-from ego.concept import ImageSource
-from ego.footage import query_frames
+from ego.footage import QueryImage, query_frames
 from ego.media import Frame
 from ego.personalizer import Ego
-from ego.pointing import Pointing
-from ego.results import Recognition
+from ego.results import Place, Recognition
 
 
-@dataclass(frozen=True)
-class Place:
-    """One place at which a concept was seen.
-
-    Attributes:
-        frame: The photo, or the frame of the clip.
-        pointing: Where in it.
-    """
-
-    frame: Frame
-    pointing: Pointing
-
-
-def places(personal: Ego, image: ImageSource, found: Iterable[Recognition]) -> dict[str, tuple[Place, ...]]:
+def places(personal: Ego, image: QueryImage, found: Iterable[Recognition]) -> dict[str, tuple[Place, ...]]:
     """Say where each concept that is present was seen.
 
     Args:
@@ -37,15 +21,18 @@ def places(personal: Ego, image: ImageSource, found: Iterable[Recognition]) -> d
     """
     present = [one for one in found if one.present]
     frames = query_frames(image, personal.config.video_frames) if present else ()
-    return {one.name: _places(personal, one, _moments(one, frames)) for one in present}
+    return {one.name: _places(personal, one, frames) for one in present}
 
 
-def _moments(one: Recognition, frames: tuple[Frame, ...]) -> tuple[Frame, ...]:
-    return tuple(frame for frame in frames if frame.seconds is None or frame.seconds in one.seen_at)
+def places_in(personal: Ego, frames: Sequence[Frame], names: Sequence[str]) -> dict[str, tuple[Place, ...]]:
+    """Say where the model looks for concepts in every frame, as `Ego.where` does, and when each is shown."""
+    found = personal.where([frame.picture for frame in frames], names)
+    return {
+        name: tuple(Place(pointing, frame.seconds) for pointing, frame in zip(pointings, frames, strict=True))
+        for name, pointings in found.items()
+    }
 
 
-def _places(personal: Ego, one: Recognition, frames: tuple[Frame, ...]) -> tuple[Place, ...]:
-    if not frames:
-        return ()
-    pointings = personal.where([frame.picture for frame in frames], [one.name])[one.name]
-    return tuple(Place(frame, pointing) for frame, pointing in zip(frames, pointings, strict=True))
+def _places(personal: Ego, one: Recognition, frames: Sequence[Frame]) -> tuple[Place, ...]:
+    seen = [frame for frame in frames if frame.seconds is None or frame.seconds in one.seen_at]
+    return places_in(personal, seen, [one.name])[one.name] if seen else ()

@@ -6,7 +6,6 @@ the other way round.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
@@ -16,30 +15,12 @@ from ego.attention import token_importance
 from ego.backbones.base import Backbone, Prefix, Record
 from ego.errors import InputError
 from ego.prompt import Picture, Prompt
+from ego.results import Pointing
 from ego.visual_tokens import VisualTokens
 
 WARM = 0.2
 """Share of the highest heat from which a token belongs to the box: that of class activation maps (Zhou et al. 2016)."""
 TOUCHING = 1e-4  # of the picture's side: boxes of neighbouring tokens meet up to rounding
-
-
-@dataclass(frozen=True)
-class Pointing:
-    """Where one concept was looked for in one picture.
-
-    Attributes:
-        name: The concept.
-        box: Around the warm tokens that hang together with the hottest, fractions left top right bottom.
-        peak: Middle of the hottest token, fractions x y.
-        boxes: Box of every token that covers the picture once.
-        heat: Heat of each of them, the hottest is 1.
-    """
-
-    name: str
-    box: tuple[float, float, float, float]
-    peak: tuple[float, float]
-    boxes: tuple[tuple[float, float, float, float], ...]
-    heat: tuple[float, ...]
 
 
 def point(

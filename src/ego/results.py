@@ -1,4 +1,4 @@
-"""What comes back: Recognition and Answer, plain values; light to import, so that a client needs no torch."""
+"""What comes back: Recognition, Pointing and Answer, plain values; light to import, so that a client needs no torch."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -26,6 +26,38 @@ class Recognition:
     threshold: float
     said: Said
     seen_at: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pointing:
+    """Where one concept was looked for in one picture.
+
+    Attributes:
+        name: The concept.
+        box: Around the warm tokens that hang together with the hottest, fractions left top right bottom.
+        peak: Middle of the hottest token, fractions x y.
+        boxes: Box of every token that covers the picture once.
+        heat: Heat of each of them, the hottest is 1.
+    """
+
+    name: str
+    box: tuple[float, float, float, float]
+    peak: tuple[float, float]
+    boxes: tuple[tuple[float, float, float, float], ...]
+    heat: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """One place at which a concept was seen.
+
+    Attributes:
+        pointing: Where in the photo, or in the frame of a clip.
+        seconds: When that frame is shown; None for a photo.
+    """
+
+    pointing: Pointing
+    seconds: float | None
 
 
 @dataclass(frozen=True)

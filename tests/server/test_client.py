@@ -14,11 +14,14 @@ import ego
 from ego.client.remote import RemoteEgo
 from ego.concept import Concept, Region
 from ego.errors import BackboneError, ConfigError, DuplicateConceptError, InputError, UnknownConceptError
+from ego.footage import query_frames
+from ego.heat_picture import draw_heat
 from ego.personalizer import Ego
+from ego.places import places
 from tests.command import Run, runner
 from tests.server.running import BO, PICTURES, SCENE, Running
 
-TEAPOT = PICTURES / "nanas-teapot-1.jpg"
+TEAPOT, CLIP = PICTURES / "nanas-teapot-1.jpg", PICTURES / "clip-01.mp4"
 
 
 @pytest.fixture
@@ -49,6 +52,51 @@ def test_answers_are_those_of_the_library(remote: RemoteEgo, alone: Ego) -> None
     talk, quiet = remote.chat(SCENE), alone.chat(SCENE)
     for turn in ("Is Bo here?", "What else?"):
         assert talk.say(turn).text == quiet.say(turn).text
+
+
+def test_where_is_that_of_the_library(remote: RemoteEgo, alone: Ego) -> None:
+    for image in (SCENE, CLIP):
+        told = remote.where(image, ["bo"])
+        assert list(told) == ["Bo"]
+        for there, here in zip(told["Bo"], alone.where(image, ["Bo"])["Bo"], strict=True):
+            assert there.boxes == here.boxes
+            assert there.box == pytest.approx(here.box)
+            assert (*there.peak, *there.heat) == pytest.approx((*here.peak, *here.heat), abs=1e-4)
+    assert list(remote.where(SCENE)) == ["Bo"]
+    with pytest.raises(UnknownConceptError):
+        remote.where(SCENE, ["Nobody"])
+
+
+def test_commands_say_and_draw_where_as_without_a_service(command: Run, tmp_path: Path, alone: Ego) -> None:
+    folder = tmp_path / "heat"
+    done = command("recognize", SCENE, CLIP, "--heatmaps", folder, "--threshold", "0.5", "--json")
+    assert done.code == 0, done.err
+    drawn: list[str] = []
+    for image, document in zip((SCENE, CLIP), done.documents, strict=True):
+        found = alone.recognize(image, threshold=0.5)
+        frames = {frame.seconds: frame.picture for frame in query_frames(image, alone.config.video_frames)}
+        here, [bo] = places(alone, image, found.values())["Bo"], document["concepts"]
+        assert [place["seconds"] for place in bo["where"]] == [place.seconds for place in here]
+        for file, place, told in zip(bo["heatmaps"], here, bo["where"], strict=True):
+            one = place.pointing
+            assert told["box"] == pytest.approx(one.box)
+            title = "Where Bo was seen"
+            ours = draw_heat(frames[place.seconds], one.boxes, one.heat, outlined=[one.box], title=title)
+            apart = np.abs(np.asarray(Image.open(file)).astype(int) - np.asarray(ours))
+            assert (float(apart.mean()) < 0.1, file in drawn) == (True, False)
+            drawn.append(file)
+    assert sorted(drawn) == sorted(str(path) for path in folder.iterdir())
+    assert len(drawn) > 2
+    nobody = command("recognize", SCENE, "--where", "--threshold", "1", "--json").document["concepts"]
+    assert nobody[0]["where"] == []
+
+
+def test_an_animation_is_watched_as_a_clip_is(remote: RemoteEgo, alone: Ego, tmp_path: Path) -> None:
+    pictures = [Image.open(path).resize((320, 320)) for path in (TEAPOT, SCENE, BO)]
+    pictures[0].save(tmp_path / "moving.gif", save_all=True, append_images=pictures[1:], duration=500)
+    here, there = (one.recognize(tmp_path / "moving.gif", threshold=0.0)["Bo"] for one in (alone, remote))
+    assert there.seen_at == here.seen_at == (0.0, 0.5, 1.0)
+    assert len(remote.where(tmp_path / "moving.gif")["Bo"]) == 3
 
 
 def test_a_concept_from_its_first_day_to_its_last(remote: RemoteEgo) -> None:

@@ -109,6 +109,8 @@ def test_says_and_draws_where_a_concept_is(client: httpx2.Client, served: Runnin
     (alone,) = Ego(served.service.backbone, served.service.library("me")).where(SCENE, ["Bo"])["Bo"]
     assert place["box"] == pytest.approx(alone.box)
     assert place["peak"] == pytest.approx(alone.peak)
+    (numbers,) = client.post("/v1/pointings", files={"image": SCENE.read_bytes()}, data={"names": "bo"}).json()["data"]
+    assert numbers["heat"] == pytest.approx(alone.heat, abs=1e-4)
     never = client.post(
         "/v1/recognize", files={"image": SCENE.read_bytes()}, data={"where": "true", "threshold": "1"}
     ).json()["data"]

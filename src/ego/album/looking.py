@@ -1,7 +1,7 @@
 """What a scan asks of every picture, and who looks: the model in this process, models elsewhere, or a running service.
 
 A task can be handed to workers (`ego.bulk`): each makes itself ready once and then turns pictures into what was found.
-What is written into the index is the same whoever looked, but for boxes, which a service does not give.
+What is written into the index is the same whoever looked.
 """
 
 import hashlib
@@ -25,10 +25,11 @@ from ego.memory import ConceptMemory
 from ego.memory_file import dump, load
 from ego.memory_story import identity_of
 from ego.personalizer import Ego
-from ego.results import Recognition
+from ego.results import Pointing, Recognition
 from ego.thresholds import Thresholds, read_thresholds, write_thresholds
 
 LEAST_SHOWN = 0.3  # probability from which a box is kept: corrections and thresholds may let a concept in later
+Where = Callable[[ImageSource, Sequence[str]], Mapping[str, tuple[Pointing, ...]]]
 SENT_BYTES = 2**26  # of a file that is sent to a worker; larger ones it must find under the same path
 
 
@@ -180,13 +181,21 @@ def _tried(look: Callable[[Picture], Looked], picture: Picture) -> Looked:
 
 def _remote_work(address: str, names: Mapping[str, str]) -> Work:
     there = connect(address)
-    return _work(lambda one: _looked(there.recognize(one.source), names, {}))
+    has_geometry = there.model["has_geometry"]
+
+    def look(one: Picture) -> Looked:
+        seen = there.recognize(one.source)
+        boxed = has_geometry and one.kind != "video"
+        return _looked(seen, names, _boxes(there.where, one.source, seen) if boxed else {})
+
+    return _work(look)
 
 
 def _seen(personal: Ego, one: Picture, names: Mapping[str, str]) -> Looked:
     source = _read_once(one, personal.config.video_frames)
     seen = personal.recognize_many([source], corrected=False)[0]
-    return _looked(seen, names, {} if one.kind == "video" else _boxes(personal, source, seen))
+    boxed = personal.backbone.card.has_geometry and one.kind != "video"
+    return _looked(seen, names, _boxes(personal.where, source, seen) if boxed else {})
 
 
 def _read_once(one: Picture, count: int) -> ImageSource:
@@ -197,12 +206,10 @@ def _read_once(one: Picture, count: int) -> ImageSource:
     return frames[0].picture if len(frames) == 1 else one.source
 
 
-def _boxes(personal: Ego, source: ImageSource, seen: Mapping[str, Recognition]) -> dict[str, Box]:
-    """Say where the concepts of a photo are, if the model's tokens have a place."""
+def _boxes(where: Where, source: ImageSource, seen: Mapping[str, Recognition]) -> dict[str, Box]:
+    """Say where the concepts of a photo are."""
     there = [name for name, found in seen.items() if found.probability >= LEAST_SHOWN]
-    if not there or not personal.backbone.card.has_geometry:
-        return {}
-    return {name: found[0].box for name, found in personal.where(source, there).items()}
+    return {name: found[0].box for name, found in where(source, there).items()} if there else {}
 
 
 def _looked(seen: Mapping[str, Recognition], names: Mapping[str, str], boxes: Mapping[str, Box]) -> Looked:

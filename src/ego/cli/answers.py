@@ -26,7 +26,8 @@ from ego.errors import InputError
 
 if TYPE_CHECKING:
     from ego.chat import Chat
-    from ego.client.remote import RemoteChat, RemoteEgo
+    from ego.client.chat import RemoteChat
+    from ego.client.remote import RemoteEgo
     from ego.personalizer import Ego
     from ego.results import Answer
 

@@ -17,13 +17,14 @@ from ego.cli.output import Output
 from ego.cli.paths import require_new_folder, written
 from ego.cli.pictures import each_picture
 from ego.cli.settings import Settings, resolve
-from ego.errors import InputError, UnknownConceptError
+from ego.errors import UnknownConceptError
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from ego.client.remote import RemoteEgo
     from ego.personalizer import Ego
-    from ego.places import Place
-    from ego.results import Recognition
+    from ego.results import Place, Recognition
 
 _WHERE = "Where"
 Places = Mapping[str, "tuple[Place, ...]"]
@@ -76,7 +77,7 @@ def recognize(
     if heatmaps is not None:
         require_new_folder(heatmaps, option="--heatmaps")
     show = _Show(output, len(images) == 1, names, threshold, where or heatmaps is not None, heatmaps)
-    ended = each_picture(images, output, lambda: _open_knowing(settings, output, frames, where=show.where), show)
+    ended = each_picture(images, output, lambda: _open_knowing(settings, output, frames), show)
     if len(images) > 1:
         output.people(show.summary(len(images), ended.failed))
     raise typer.Exit(ended.exit_code)
@@ -103,7 +104,7 @@ class _Show:
         with self._output.working(f"looking at {image}"):
             seen = list(personal.recognize(str(image), self._names, threshold=self._threshold).values())
             places = _places(personal, image, seen) if self.where else {}
-            drawn = self._draw(image, places)
+            drawn = self._draw(personal, image, places)
         present = [one.name for one in seen if one.present]
         self._found.update(present)
         self._nobody += not present
@@ -120,19 +121,20 @@ class _Show:
         parts += [f"{failed} left out"] if failed else []
         return f"{pictures} pictures: {', '.join(parts)}"
 
-    def _draw(self, image: Path, places: Places) -> dict[str, list[str]]:
+    def _draw(self, personal: "Ego | RemoteEgo", image: Path, places: Places) -> dict[str, list[str]]:
         """Draw the heat-map of every place; the files are numbered, so that names never decide where they are."""
-        if self._heatmaps is None:
+        if self._heatmaps is None or not places:
             return {}
         from ego.heat_picture import draw_heat
 
+        pictures = _pictures(personal, image)
         drawn: dict[str, list[str]] = {}
         for name, found in places.items():
             for place in found:
                 self._drawn += 1
                 pointing, target = place.pointing, BytesIO()
                 draw_heat(
-                    place.frame.picture,
+                    pictures[place.seconds],
                     pointing.boxes,
                     pointing.heat,
                     outlined=[pointing.box],
@@ -143,7 +145,7 @@ class _Show:
         return drawn
 
 
-def _open_knowing(settings: Settings, output: Output, frames: int | None, *, where: bool) -> "Ego | RemoteEgo":
+def _open_knowing(settings: Settings, output: Output, frames: int | None) -> "Ego | RemoteEgo":
     """Open what recognizes.
 
     Raises:
@@ -151,8 +153,6 @@ def _open_knowing(settings: Settings, output: Output, frames: int | None, *, whe
     """
     if settings.server is None and not open_store(settings).folder.is_dir():
         raise UnknownConceptError(NOTHING_KNOWN)
-    if settings.server is not None and where:
-        raise InputError("--where and --heatmaps are for the model in this process; unset EGO_SERVER to use them")
     personal = open_answering(settings, output, video_frames=frames)
     if not personal.memories:
         raise UnknownConceptError(NOTHING_KNOWN)
@@ -160,18 +160,29 @@ def _open_knowing(settings: Settings, output: Output, frames: int | None, *, whe
 
 
 def _places(personal: "Ego | RemoteEgo", image: Path, seen: "list[Recognition]") -> Places:
-    from ego.personalizer import Ego
+    from ego.client.remote import RemoteEgo
+
+    if isinstance(personal, RemoteEgo):
+        return personal.places(str(image), seen)
     from ego.places import places
 
-    assert isinstance(personal, Ego)  # a service was refused
     return places(personal, str(image), seen)
+
+
+def _pictures(personal: "Ego | RemoteEgo", image: Path) -> "dict[float | None, Image]":
+    """Read what was looked at, by its seconds, as whoever looked has read it."""
+    from ego.client.remote import RemoteEgo
+    from ego.footage import query_frames
+
+    count = personal.model["video_frames"] if isinstance(personal, RemoteEgo) else personal.config.video_frames
+    return {frame.seconds: frame.picture for frame in query_frames(str(image), count)}
 
 
 def _document(one: "Recognition", places: Places, drawn: Mapping[str, list[str]], *, told: bool) -> dict[str, Any]:
     document = asdict(one)
     if told:
         document["where"] = [
-            {"box": place.pointing.box, "peak": place.pointing.peak, "seconds": place.frame.seconds}
+            {"box": place.pointing.box, "peak": place.pointing.peak, "seconds": place.seconds}
             for place in places.get(one.name, ())
         ]
     if one.name in drawn:

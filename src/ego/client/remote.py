@@ -7,13 +7,13 @@ personal.recognize("park.jpg")
 
 import json
 import os
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import httpx2
 
+from ego.client.chat import RemoteChat
 from ego.client.uploads import image_part, listed, regions_of, uploads
 from ego.concept import Concept, ImageSource
 from ego.errors import (
@@ -28,7 +28,7 @@ from ego.errors import (
     StoreError,
     UnknownConceptError,
 )
-from ego.results import Answer, Recognition
+from ego.results import Answer, Place, Pointing, Recognition
 
 SERVER_VARIABLE, KEY_VARIABLE = "EGO_SERVER", "EGO_KEY"
 SECONDS = 300.0  # a service behind a long queue answers late; its own limit comes first
@@ -144,6 +144,30 @@ class RemoteEgo:
         found = self._call("POST", "/v1/recognize", data=form, files=uploads([image], "image")).json()["data"]
         return {one["name"]: Recognition(**{**one, "seen_at": tuple(one["seen_at"])}) for one in found}
 
+    def where(self, image: ImageSource, names: Sequence[str] | None = None) -> dict[str, tuple[Pointing, ...]]:
+        """Say where the model looks for concepts, present or not: a box and a heat-map in every picture or frame.
+
+        Raises:
+            InputError: If the geometry of the model is unknown.
+        """
+        told: dict[str, tuple[Pointing, ...]] = {}
+        for place in self._looked(image, names):
+            told[place.pointing.name] = (*told.get(place.pointing.name, ()), place.pointing)
+        return told
+
+    def places(self, image: ImageSource, found: Iterable[Recognition]) -> dict[str, tuple[Place, ...]]:
+        """Say where each concept that is present was seen, in a clip at every moment it was seen at."""
+        seen = {one.name: one.seen_at for one in found if one.present}
+        looked = self._looked(image, list(seen)) if seen else []
+        there = [one for one in looked if one.seconds is None or one.seconds in seen[one.pointing.name]]
+        return {name: tuple(one for one in there if one.pointing.name == name) for name in seen}
+
+    @property
+    def model(self) -> dict[str, Any]:
+        """What the service tells of its model: `id`, `video_frames` (looked at in a clip), `has_geometry` and more."""
+        described: dict[str, Any] = self._call("GET", "/v1/models").json()["data"][0]
+        return described
+
     def ask(
         self,
         question: str,
@@ -171,9 +195,10 @@ class RemoteEgo:
             on_text(answer.text)
         return answer
 
-    def chat(self, image: ImageSource | None = None, names: Sequence[str] | None = None) -> "RemoteChat":
+    def chat(self, image: ImageSource | None = None, names: Sequence[str] | None = None) -> RemoteChat:
         """Begin a conversation of several turns about an image."""
-        return RemoteChat(self, None if image is None else image_part(image), None if names is None else listed(names))
+        picture = None if image is None else image_part(image)
+        return RemoteChat(self.stream, picture, None if names is None else listed(names))
 
     def stream(self, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Send a conversation and give the pieces of the answer as they come.
@@ -194,6 +219,11 @@ class RemoteEgo:
                         yield piece
         except httpx2.HTTPError as error:
             raise self._unreachable(error) from error
+
+    def _looked(self, image: ImageSource, names: Sequence[str] | None) -> list[Place]:
+        form = {} if names is None else {"names": listed(names)}
+        told = self._call("POST", "/v1/pointings", data=form, files=uploads([image], "image")).json()["data"]
+        return [_place(**one) for one in told]
 
     def _id(self, name: str) -> str:
         """Find what stands for a name in an address."""
@@ -224,47 +254,6 @@ class RemoteEgo:
         )
 
 
-class RemoteChat:
-    """A conversation; the service keeps nothing of it, every turn sends all of it."""
-
-    def __init__(self, personal: RemoteEgo, picture: dict[str, Any] | None, names: list[str] | None) -> None:
-        self._personal, self._names = personal, names
-        self._messages: list[dict[str, Any]] = []
-        self._shown = [] if picture is None else [picture]
-
-    def say(self, text: str, *, on_text: Callable[[str], None] | None = None) -> Answer:
-        """Say something and get the answer.
-
-        Raises:
-            InputError: If the text is empty.
-        """
-        if not text.strip():
-            raise InputError("the question is empty; ask something")
-        asked = {"role": "user", "content": [*self._shown, {"type": "text", "text": text}]}
-        body = {"model": "ego", "messages": [*self._messages, asked], "stream": True}
-        body |= {"stream_options": {"include_usage": True}, "ego": {"concepts": self._names}}
-        answer = _collected(self._personal.stream(body), on_text)
-        self._messages += [asked, {"role": "assistant", "content": answer.text}]
-        self._shown = []
-        return answer
-
-
-def _collected(pieces: Iterator[dict[str, Any]], on_text: Callable[[str], None] | None) -> Answer:
-    began, text = time.perf_counter(), ""
-    concepts: dict[str, list[str]] = {"used": [], "dropped": [], "mentioned": []}
-    prompt_tokens = 0
-    for piece in pieces:
-        concepts = piece.get("ego", {}).get("concepts", concepts)
-        prompt_tokens = (piece.get("usage") or {}).get("prompt_tokens", prompt_tokens)
-        for choice in piece["choices"]:
-            new = choice["delta"].get("content") or ""
-            text += new
-            if new and on_text is not None:
-                on_text(new)
-    used, dropped, mentioned = (tuple(concepts[kind]) for kind in ("used", "dropped", "mentioned"))
-    return Answer(text, used, dropped, mentioned, prompt_tokens, time.perf_counter() - began)
-
-
 def _raise(response: httpx2.Response) -> None:
     try:
         error = response.json()["error"]
@@ -272,3 +261,8 @@ def _raise(response: httpx2.Response) -> None:
     except (ValueError, KeyError, TypeError):
         message, code = f"the service answered {response.status_code}", ""
     raise _KINDS.get(code, BackboneError)(message)
+
+
+def _place(name: str, seconds: float | None, **numbers: Any) -> Place:
+    box, peak, heat = (tuple(numbers[kind]) for kind in ("box", "peak", "heat"))
+    return Place(Pointing(name, box, peak, tuple(map(tuple, numbers["boxes"])), heat), seconds)

@@ -218,6 +218,8 @@ def _model(service: CurrentService) -> dict[str, Any]:
         "family": card.family,
         "context_length": card.context_length,
         "engine": service.engine.name,
+        "video_frames": service.config.video_frames,
+        "has_geometry": card.has_geometry,
     }
 
 

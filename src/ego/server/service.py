@@ -12,14 +12,15 @@ from ego.backbones.base import Backbone
 from ego.concept import Concept
 from ego.config import EgoConfig
 from ego.errors import ContextBudgetError
-from ego.footage import QueryImage
+from ego.footage import QueryImage, query_frames
 from ego.library.contract import Library
 from ego.library.owners import KEPT_OPEN, Owners
 from ego.library.views import remove_view
 from ego.memory import ConceptMemory
 from ego.personalizer import Ego
-from ego.pointing import Pointing
+from ego.places import places, places_in
 from ego.prefix_cache import PrefixCache
+from ego.results import Place, Recognition
 from ego.server.conversation import Message, Reply, Wanted, in_turns, pictures_of, words_of
 from ego.server.engines.base import Engine
 from ego.server.failures import TooLargeError, TooSlowError, UnknownModelError
@@ -126,10 +127,24 @@ class Service:
         kind = ("recognize", owner, names, threshold) if isinstance(image, Image.Image) else object()
         return await self._in_time(self.model.run_together(owner, kind, image, work))
 
-    async def where(self, owner: str, image: QueryImage, names: Sequence[str]) -> dict[str, tuple[Pointing, ...]]:
-        """Say where the model looks for concepts; present or not."""
+    async def places(self, owner: str, image: QueryImage, found: Sequence[Recognition]) -> dict[str, tuple[Place, ...]]:
+        """Say where those who were recognized were seen."""
         personal = self.of(owner)
-        return await self._do(owner, lambda: personal.where(image, names))
+        return await self._do(owner, lambda: places(personal, image, found))
+
+    async def where(self, owner: str, image: QueryImage, names: Sequence[str] | None) -> dict[str, tuple[Place, ...]]:
+        """Say where the model looks for concepts, present or not, in every picture or frame."""
+        personal = self.of(owner)
+
+        def work(ticket: Ticket) -> dict[str, tuple[Place, ...]]:
+            frames = query_frames(image, personal.config.video_frames)
+            found: dict[str, tuple[Place, ...]] = {}
+            for name in [memory.name for memory in personal.memories] if names is None else names:
+                ticket.still_wanted()
+                found |= places_in(personal, frames, [name])
+            return found
+
+        return await self._in_time(self.model.run(owner, work))
 
     async def introduce(self, owner: str, concept: Concept, *, replace: bool, thumbnail: bool) -> ConceptMemory:
         """Remember a concept; when this returns, it is on disk."""

@@ -16,8 +16,7 @@ from ego.footage import query_frames, reference_images
 from ego.heat_picture import draw_heat
 from ego.memory import ConceptMemory
 from ego.personalizer import Ego
-from ego.pointing import Pointing
-from ego.results import Answer, Recognition
+from ego.results import Answer, Pointing, Recognition
 from ego.web.marking import mark
 
 SHOWN_SIDE = 1280  # pixels of the longest side of what is sent to the page
