@@ -64,6 +64,11 @@ def _of(name: str, size: tuple[int, int], frames: int, codec: str, **options: ob
     return lambda folder: encoded(folder / name, size, frames, codec, **options)  # type: ignore[arg-type]
 
 
+def _many_references(folder: Path) -> Path:
+    options = _FAST | {"refs": "16", "bf": "3"}
+    return encoded(folder / "a.mp4", (7680, 4320), 19, "libx264", pixels="yuv420p10le", options=options)
+
+
 def _many_samples(folder: Path) -> Path:
     """An MP4 of a few kilobytes whose index promises 170 million frames."""
     content = bytearray(encoded(folder / "a.mp4", (64, 64), 4, "mpeg4").read_bytes())
@@ -98,6 +103,7 @@ INPUTS = (
     Input("PNG in MOV 6000x6000", _of("a.mov", (6000, 6000), 3, "png", pixels="rgb24")),
     Input("H.264 8192x8192", _of("a.mp4", (8192, 8192), 2, "libx264", options=_FAST)),
     Input("H.264 8192x4320, 16 references", _of("a.mp4", (8192, 4320), 17, "libx264", options=_FAST | {"refs": "16"})),
+    Input("H.264 7680x4320, 10 bit, 16 references", _many_references),
     Input("HEVC 8192x4320, 10 bit", _of("a.mp4", (8192, 4320), 3, "libx265", pixels="yuv420p10le", options=_QUIET)),
     Input("H.264 3840x2160, one key frame", _of("a.mp4", (3840, 2160), 100, "libx264", options=_FAST | {"g": "1000"})),
     Input("MP4 that promises 170 million frames", _many_samples),

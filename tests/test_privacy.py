@@ -12,6 +12,7 @@ from PIL import Image
 
 from ego.atomic_file import NotReplacedError, make_folder, write_file
 from ego.errors import InputError, UnknownConceptError
+from ego.footage import query_frames
 from ego.media import read_image, thumbnail
 from ego.store import ConceptStore
 from tests.examples_of_memories import memory_of
@@ -184,7 +185,22 @@ def test_a_file_rewritten_in_place_with_its_old_time_is_read_anew(tmp_path: Path
     assert store.names() == ("Al",)
 
 
-# -- thumbnails
+# -- pictures and thumbnails
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "GIF", "PNG", "TIFF", "WEBP", "AVIF"])
+def test_nothing_but_pixels_of_a_photo_goes_on(kind: str) -> None:
+    """Else heat-maps, galleries and reports would be saved with comments and places, and turned once more."""
+    exif = Image.Exif()
+    exif[0x010E], exif[0x0112] = "taken at home", 6
+    extra = {"GIF": {"comment": b"home"}, "JPEG": {"comment": b"home", "exif": exif}}.get(kind, {"exif": exif})
+    first, second = Image.new("RGB", (32, 16), "red"), Image.new("RGB", (32, 16), "blue")
+    for more in ({}, {"save_all": True, "append_images": [second]} if kind in {"GIF", "PNG", "WEBP", "AVIF"} else {}):
+        blob = io.BytesIO()
+        first.save(blob, kind, **extra, **more)
+        for frame in query_frames(blob.getvalue(), 2):
+            assert not frame.picture.info
+            assert read_image(frame.picture).picture.size == frame.picture.size
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "GIF", "PNG", "TIFF", "WEBP"])

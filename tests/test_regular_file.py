@@ -53,6 +53,12 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     assert "cannot be opened" in refused("x" * 5000)
 
 
+@pytest.mark.parametrize("address", ["http://x/y.jpg", str(Path("http://x/y.jpg")), "HTTPS://x/y.jpg"])
+def test_an_address_is_no_file(address: str) -> None:
+    with pytest.raises(ImageError, match="is an address, not a file; download it first"):
+        open_regular(address, largest=10, refuse=ImageError)
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 def test_pipes_and_devices_are_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")

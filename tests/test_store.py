@@ -258,8 +258,8 @@ def test_export_and_import(store: ConceptStore, tmp_path: Path) -> None:
 def test_export_does_not_overwrite_unasked(store: ConceptStore, tmp_path: Path) -> None:
     store.add(memory_of("Bo"))
     (tmp_path / "bo.ego").write_bytes(b"precious")
-    for target in (tmp_path / "bo.ego", tmp_path):
-        with pytest.raises(InputError, match="exists already"):
+    for target, said in ((tmp_path / "bo.ego", "exists already"), (tmp_path, "is a folder")):
+        with pytest.raises(InputError, match=said):
             store.export("Bo", target)
     assert (tmp_path / "bo.ego").read_bytes() == b"precious"
     store.export("Bo", tmp_path / "bo.ego", replace=True)

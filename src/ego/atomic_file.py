@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TypeAlias
 
+from ego.errors import InputError
+
 _UNFINISHED = ".unfinished"  # suffix of a file that is being written
 OWN_FILE = 0o600
 OWN_FOLDER = 0o700
@@ -41,6 +43,32 @@ def write_file(path: Path, content: Content) -> None:
     finally:
         unfinished.unlink(missing_ok=True)
     flush_folder(path.parent)
+
+
+def require_new(path: Path, *, replace: bool) -> None:
+    """Refuse to write where something is already.
+
+    Raises:
+        InputError: If a file is there that is not to be replaced, or a folder.
+    """
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give the name of a file")
+    if os.path.lexists(path) and not replace:
+        raise InputError(f"{path} exists already; give another file name, or ask to replace it (--replace)")
+
+
+def write_new(path: Path, content: Content, *, replace: bool) -> None:
+    """Write a file that the user named, as `write_file` does.
+
+    Raises:
+        InputError: If something is there that is not to be replaced, or is no regular file.
+        OSError: If it cannot be written.
+    """
+    require_new(path, replace=replace)
+    try:
+        write_file(path, content)
+    except NotReplacedError as error:
+        raise InputError(f"{path} is not replaced: {error.strerror}; give another file name") from error
 
 
 def remove_file(path: Path) -> None:

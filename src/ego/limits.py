@@ -39,7 +39,7 @@ ANIMATION_PIXELS = 4_000_000_000  # frames x pixels, decoded twice: once for the
 # -- videos
 VIDEO_PATIENCE = 8.0  # seconds of decoding towards exact moments; then the frames at hand are taken
 FRAME_PIXELS = 36_000_000  # 8192x4320; a decoder keeps up to 16 of them
-FRAME_BYTES = 3 * FRAME_PIXELS  # as decoded: 10 bits at a quarter of the colour; deeper or finer ones must be smaller
+FRAME_BYTES = 100_000_000  # as decoded: 7680x4320 of 10 bits; 17 of them, with 16 references, took 1.98 GB in all
 FRAMES = 256  # asked for at once
 FRAMES_PIXELS = 128_000_000  # of all kept frames together, 400 MB; 61 frames of 1920x1080
 FRAME_KEPT_PIXELS = 1920 * 1080  # of one kept frame, more than any model takes of a frame

@@ -5,6 +5,7 @@ would wait for ever, or never end.
 """
 
 import os
+import re
 import stat
 from collections.abc import Callable
 from os import PathLike
@@ -13,6 +14,7 @@ from typing import BinaryIO
 
 from ego.errors import EgoError, InputError
 
+_ADDRESS = re.compile(r"(https?|ftp|file|data|s3|rtsp):/", re.IGNORECASE)  # a Path folds the second slash
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -56,7 +58,7 @@ def open_regular(path: str | PathLike[str], *, largest: int, refuse: Callable[[s
 
 
 def _missing(label: str) -> str:
-    if "://" in label:
+    if _ADDRESS.match(label):
         return f"{label} is an address, not a file; download it first"
     return f"there is no file at {label}; check the path"
 

@@ -6,7 +6,6 @@ become paths.
 """
 
 import difflib
-import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,13 +17,12 @@ from filelock import FileLock, Timeout
 from jaxtyping import Float
 from torch import Tensor
 
-from ego.atomic_file import OWN_FILE, NotReplacedError, clear_unfinished, make_folder, remove_file, write_file
+from ego.atomic_file import OWN_FILE, clear_unfinished, make_folder, remove_file, write_file, write_new
 from ego.concept import clean_name, name_key, possible_key
 from ego.config import StoredType
 from ego.corrections import Corrections
 from ego.errors import (
     DuplicateConceptError,
-    InputError,
     StoreError,
     UnknownConceptError,
 )
@@ -124,7 +122,7 @@ class ConceptStore:
         if found:
             raise DuplicateConceptError(
                 f"{found[1].name!r} is remembered already, made with {found[1].fingerprint.model_id}; "
-                "choose another name or another library, replace it, or (with that model) add a view to it"
+                "choose another name, replace it (--replace) or, with that model, add a view to it (--add-view)"
             )
 
     def add(self, memory: ConceptMemory, *, replace: bool = False, stored_type: StoredType | None = None) -> None:
@@ -167,8 +165,8 @@ class ConceptStore:
         """
         with self._changing():
             path, memory = self._known(name)
-            if name_key(new_name) != name_key(name):
-                self.require_free(new_name)
+            if name_key(new_name) != name_key(name) and self._find(new_name):
+                raise DuplicateConceptError(f"{new_name!r} is remembered already; choose another name")
             write_file(path, dump(memory.renamed(clean_name(new_name))))
 
     def remove(self, *names: str) -> tuple[str, ...]:
@@ -208,12 +206,7 @@ class ConceptStore:
         """
         blob, target = dump(self.get(name)), possible_path(path)
         with _reporting(target):
-            if target.is_dir() or (os.path.lexists(target) and not replace):
-                raise InputError(f"{target} exists already; give another file name, or ask to replace it (--replace)")
-            try:
-                write_file(target, blob)
-            except NotReplacedError as error:
-                raise InputError(f"{target} is not replaced: {error.strerror}; give another file name") from error
+            write_new(target, blob, replace=replace)
 
     def import_file(self, path: str | PathLike[str], name: str | None = None, *, replace: bool = False) -> str:
         """Take in a file that `export` wrote, under its own name or another one.
@@ -227,7 +220,7 @@ class ConceptStore:
             DuplicateConceptError: If the name is taken and `replace` is off.
         """
         memory = load(path)
-        memory = memory.renamed(clean_name(name or memory.name))
+        memory = memory.renamed(clean_name(memory.name if name is None else name))
         self.add(memory, replace=replace)
         return memory.name
 

@@ -59,6 +59,11 @@ def test_scan_find_and_hand_on(ego: Run, album: Path, tmp_path: Path) -> None:
     assert (tmp_path / "links" / "scene-01.jpg").is_symlink()
     assert (tmp_path / "copies" / "scene-02.jpg").read_bytes() == (PICTURES / "scene-02.jpg").read_bytes()
     assert keywords(album / "scene-01.jpg.xmp") == ("Bo",)
+    for option, target in (("--csv", album / "scene-02.jpg"), ("--jsonl", album), ("--gallery", tmp_path / "page")):
+        done = ego("find", "Bo", option, target)
+        assert (done.code, str(target) in done.err) == (2, True)
+    assert (album / "scene-02.jpg").read_bytes() == (PICTURES / "scene-02.jpg").read_bytes()
+    assert ego("find", "Bo", "--gallery", tmp_path / "page", "--replace").code == 0
     assert ego("find", "Bo", "--threshold", "1", "--sidecars", "appended").code == 0
     assert keywords(album / "scene-01.jpg.xmp") == ()
 
@@ -66,6 +71,10 @@ def test_scan_find_and_hand_on(ego: Run, album: Path, tmp_path: Path) -> None:
 def test_wrong_use_is_said_before_a_model_is_loaded(ego: Run, album: Path, tmp_path: Path) -> None:
     done = ego("scan", tmp_path / "nowhere", "--model", tmp_path / "no-model")
     assert (done.code, "is no folder" in done.err) == (2, True)
+    for command in (("scan", album), ("watch", album), ("find", "Bo"), ("correct", "--undo")):
+        done = ego(*command, "--library", tmp_path / "libary")
+        assert (done.code, "no library at" in done.err) == (5, True)
+    assert not (tmp_path / "libary").exists()
     assert ego("scan", album).code == 0
     assert ego("find", "--sidecars", "sideways").code == 2
     assert ego("find", "Bob").code == 3

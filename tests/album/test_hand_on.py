@@ -6,6 +6,7 @@ import json
 import shutil
 import sqlite3
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,19 @@ def photos(tmp_path: Path) -> list[Match]:
         seen = (Seen("Bo", 0.9, box, ()), Seen("=1+1", 0.6, None, ()))[: 2 - number]
         matches.append(Match(str(path), "image", f"2026-0{number + 1}-01T10:00:00", seen))
     return matches
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes of files")
+def test_a_gallery_is_its_makers_and_tells_nothing_but_pixels(photos: list[Match], tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "taken at home"
+    Image.new("RGB", (300, 200)).save(photos[0].path, comment=b"home", exif=exif, xmp=b"<home/>")
+    page = write_gallery(photos, tmp_path / "gallery")
+    small = list((page.parent / "thumbnails").iterdir())
+    assert len(small) == 2
+    assert not any(b"home" in path.read_bytes() for path in small)
+    assert {path.stat().st_mode & 0o777 for path in (page, *small)} == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in (page.parent, page.parent / "thumbnails")} == {0o700}
 
 
 def test_tables_hold_every_concept_of_every_picture(photos: list[Match]) -> None:

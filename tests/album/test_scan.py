@@ -1,23 +1,25 @@
 """Scanning an album with the embedded model: new and changed files only, killed and resumed, problems left out."""
 
+import os
 import shutil
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from ego import Concept, ConceptStore, Ego
 from ego.album.files import list_pictures
 from ego.album.find import Question, counts, find
 from ego.album.index import AlbumIndex
-from ego.album.scan import Progress, scan
+from ego.album.scan import Progress, scan, taken
 from ego.backbones import load_backbone
 from ego.demo.pictures import shipped_pictures
 from ego.errors import InputError, StoreError, UnknownConceptError
@@ -253,3 +255,20 @@ def test_what_was_seen_has_a_box(personal: Ego, album: Path) -> None:
     boxes = [one.box for match in find(index, Question()) for one in match.seen]
     assert boxes
     assert all(box is not None and 0 <= box[0] < box[2] <= 1 and 0 <= box[1] < box[3] <= 1 for box in boxes)
+
+
+@pytest.mark.filterwarnings("error")
+def test_when_a_photo_was_taken(tmp_path: Path) -> None:
+    """Of photos of 200 megapixels, too, of which Pillow by itself warns or refuses to read a word."""
+    exif = Image.Exif()
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = "2024:12:31 23:59:58"
+    photo = tmp_path / "large.jpg"
+    Image.new("RGB", (64, 48)).save(photo, exif=exif)
+    content = bytearray(photo.read_bytes())
+    place = content.index(b"\xff\xc0") + 5
+    content[place : place + 4] = struct.pack(">HH", 12240, 16320)
+    photo.write_bytes(bytes(content))
+    assert taken(str(photo)) == "2024-12-31T23:59:58"
+    photo.write_bytes(b"\xff\xd8\xff no photo")
+    os.utime(photo, (0, 1_700_000_000))
+    assert taken(str(photo)) == datetime.fromtimestamp(1_700_000_000).isoformat()

@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,13 @@ def test_a_key_taken_away_ends_at_once(tmp_path: Path, mini: Backbone) -> None:
         assert client.get("/v1/models").status_code == 401
     with pytest.raises(InputError):
         ring.add("An\nna")
+    (tmp_path / "pipe").touch()
+    assert KeyRing(tmp_path / "pipe").entries() == KeyRing(tmp_path / "nowhere").entries() == []
+    if hasattr(os, "mkfifo"):
+        (tmp_path / "pipe").unlink()
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(ConfigError, match="device or a pipe"):
+            KeyRing(tmp_path / "pipe").entries()
     (tmp_path / "keys.jsonl").write_text("{")
     with pytest.raises(ConfigError, match="keys"):
         ring.entries()

@@ -9,7 +9,7 @@ import jinja2
 
 from ego.album.find import Match, Seen, counts
 from ego.album.thumbnails import thumbnail_of
-from ego.atomic_file import write_file
+from ego.atomic_file import make_folder, write_file
 from ego.errors import InputError
 
 PAGE = "index.html"
@@ -26,7 +26,7 @@ def write_gallery(matches: Sequence[Match], folder: Path, *, title: str = "Album
         InputError: If the folder cannot be written.
     """
     try:
-        (folder / THUMBNAILS).mkdir(parents=True, exist_ok=True)
+        make_folder(folder / THUMBNAILS)
         items = [item for match in matches if (item := _item(match, folder)) is not None]
         page = folder / PAGE
         write_file(page, _render(items, counts(matches), title).encode())

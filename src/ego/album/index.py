@@ -14,6 +14,7 @@ from os import PathLike
 from pathlib import Path
 
 from ego.album.picture_file import Kind, PictureFile
+from ego.atomic_file import make_folder
 from ego.errors import StoreError
 
 FILE_NAME = "album.sqlite"
@@ -182,7 +183,7 @@ class AlbumIndex:
         base: sqlite3.Connection | None = getattr(self._own, "base", None)
         if base is None:
             with self._reporting():
-                self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                make_folder(self.path.parent)
                 self.path.touch(mode=0o600)  # SQLite gives its companion files the same permissions
                 base = sqlite3.connect(self.path, timeout=PATIENCE)
                 base.row_factory = sqlite3.Row

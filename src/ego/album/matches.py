@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from ego.album.find import Match
+from ego.atomic_file import make_folder
 from ego.errors import InputError
 
 Way = Literal["link", "copy"]
@@ -25,7 +26,7 @@ def gather(matches: Sequence[Match], folder: Path, way: Way) -> int:
         InputError: If the folder cannot be written.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         return sum(_add(Path(match.path), folder, way) for match in matches)
     except OSError as error:
         raise InputError(

@@ -13,14 +13,15 @@ from datetime import datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from PIL import ExifTags, Image
 
 from ego.album.files import list_pictures
 from ego.album.index import AlbumIndex
 from ego.album.looking import Looked, Task, here
+from ego.atomic_file import make_folder
 from ego.bulk.jobs import Outcome, ThisProcess, Workers
 from ego.bulk.run import run_bulk
-from ego.errors import StoreError
+from ego.errors import ImageError, StoreError
+from ego.media.time_told import time_told
 from ego.personalizer import Ego
 
 _LOCK = ".album.lock"
@@ -162,13 +163,8 @@ class _Writer:
 def taken(path: str) -> str:
     """Tell when a picture was taken: by its EXIF block, else by the age of its file; ISO 8601 without a zone."""
     try:
-        with Image.open(path) as image:
-            details = image.getexif()
-            told = details.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal) or details.get(
-                ExifTags.Base.DateTime
-            )
-        return datetime.strptime(str(told).strip("\0 "), _EXIF_TIME).isoformat()
-    except (OSError, ValueError, SyntaxError, TypeError, KeyError):  # a clip, or no usable EXIF block
+        return datetime.strptime(time_told(path), _EXIF_TIME).isoformat()
+    except (ImageError, ValueError):  # a clip, or no usable EXIF block
         return datetime.fromtimestamp(Path(path).stat().st_mtime).replace(microsecond=0).isoformat()
 
 
@@ -176,7 +172,7 @@ class _alone:  # noqa: N801 - reads as a word of the `with`
     """Keep a second scan of the same library out."""
 
     def __init__(self, index: AlbumIndex) -> None:
-        index.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(index.path.parent)
         self._lock = FileLock(index.path.with_name(_LOCK), timeout=0)
         self._folder = index.path.parent
 

@@ -1,12 +1,14 @@
 """Pictures of an album -> small ones in a folder, made once; a clip is shown by its first frame."""
 
 import hashlib
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
 from ego.album.picture_file import Kind
+from ego.atomic_file import write_file
 from ego.errors import ImageError, VideoError
 from ego.media import read_image
 from ego.video import read_frames
@@ -43,8 +45,8 @@ def thumbnail_of(picture: str, kind: Kind, folder: Path) -> Thumbnail | None:
         except (ImageError, VideoError):
             return None
         shown.thumbnail((SIDE, SIDE))
-        unfinished = target.with_suffix(".unfinished")
-        shown.save(unfinished, "WEBP", quality=80)
-        unfinished.replace(target)
+        blob = io.BytesIO()
+        shown.save(blob, "WEBP", quality=80)
+        write_file(target, blob.getvalue())
     with Image.open(target) as small:
         return Thumbnail(target, *small.size)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from ego.atomic_file import make_folder
 from ego.backbones import load_backbone
 from ego.backbones.loading import hide_progress
 from ego.bulk.jobs import Job, Outcome, Work, Workers
@@ -76,7 +77,7 @@ def introduce_all(
         store.add(replace(outcome.result, created=now), replace=replaced, stored_type=model.config.stored_type)
 
     names = {line.key(model.id): line.name for line in lines}
-    store.folder.mkdir(parents=True, exist_ok=True)
+    make_folder(store.folder)
     return run_bulk(
         _jobs(lines, folder, model),
         workers,

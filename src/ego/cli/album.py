@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ego.cli.introduce_many import Spread
-from ego.cli.opening import open_personalizer
+from ego.cli.opening import open_personalizer, require_library
 from ego.cli.options import (
     BatchOption,
     DeviceOption,
@@ -61,7 +61,7 @@ def scan(
     """
     output, settings = Output(as_json=as_json), resolve(model, library, device)
     spread = Spread(ray, ray_address, workers, batch)
-    _require_folders(folders)
+    _require(settings, folders)
     if spread.wanted:
         spread.check(settings.device)
     from ego.album.index import AlbumIndex
@@ -86,7 +86,7 @@ def watch(
     """Scan folders, then keep their index up to date until interrupted (Ctrl-C)."""
     output, settings = Output(as_json=as_json), resolve(model, library, device)
     spread = Spread(ray=False, address=None, workers=None, batch=1)
-    _require_folders(folders)
+    _require(settings, folders)
     require_extra()
     from ego.album.index import AlbumIndex
     from ego.album.scan import scan_with
@@ -124,7 +124,9 @@ def require_extra() -> None:
         raise ConfigError(f"this needs {', '.join(missing)}; install them with: pip install 'ego-vlm[album]'")
 
 
-def _require_folders(folders: list[Path]) -> None:
+def _require(settings: Settings, folders: list[Path]) -> None:
+    if settings.server is None:
+        require_library(settings)
     for folder in folders:
         if not folder.is_dir():
             raise InputError(f"{folder} is no folder; give folders of photos and clips")
@@ -135,7 +137,7 @@ def _report(output: Output, settings: Settings, index: "AlbumIndex", summary: "s
     from ego.album.find import find as search
 
     for path, problem in summary.problems:
-        output.note(f"left out {path}: {problem}")
+        output.note(f"left out {problem if path in problem else f'{path}: {problem}'}")
     found = counts(search(index, Question(otherwise=settings.method.get("threshold", 0.5))))
     listed = ", ".join(f"{name} in {number}" for name, number in found.items()) or "nobody was found"
     pace = f", {summary.looked / summary.seconds:.1f} a second" if summary.looked and summary.seconds else ""

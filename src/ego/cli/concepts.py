@@ -12,6 +12,7 @@ from ego.cli.introduce import describe_memory, describe_story
 from ego.cli.opening import NOTHING_KNOWN, list_library, open_store
 from ego.cli.options import JsonOption, LibraryOption
 from ego.cli.output import Output
+from ego.cli.paths import require_new_folder
 from ego.cli.settings import resolve
 from ego.errors import InputError
 
@@ -205,6 +206,7 @@ def unpack(
     store = open_store(resolve(library=library))
     if not isinstance(store, Catalogue):
         raise InputError(f"{chosen} is no catalogue: its concepts are files already; `ego concepts pack` makes one")
+    require_new_folder(target, option="folder")
     output = Output(as_json=as_json)
     with output.working("unpacking"):
         count = store.export_all(target)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ego.cli.completion import concept_names
-from ego.cli.opening import open_personalizer
+from ego.cli.opening import open_personalizer, require_library
 from ego.cli.options import DeviceOption, JsonOption, LibraryOption, ModelOption
 from ego.cli.output import Output
 from ego.cli.paths import require_files
@@ -40,6 +40,7 @@ def correct(
     far as needed for many. Nothing is trained, and --undo takes words back one by one.
     """
     output, settings = Output(as_json=as_json), resolve(model, library, device)
+    require_library(settings)
     if undo:
         _undo(output, settings.library, [name, *(images or ()), there])
         return

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from ego.cli.output import Output
 from ego.cli.settings import resolve
-from ego.errors import InputError
+from ego.errors import InputError, OutputError
 from ego.limits import MEMORY_BYTES
 from ego.regular_file import open_regular
 
@@ -61,11 +61,12 @@ def remove_there(there: "RemoteEgo", names: Sequence[str], output: Output, *, ye
 
 def export_there(there: "RemoteEgo", name: str, file: Path, output: Output, *, replace: bool) -> None:
     """Write one concept to a file."""
-    from ego.atomic_file import write_file
+    from ego.atomic_file import write_new
 
-    if file.exists() and not replace:
-        raise InputError(f"{file} exists already; give another file name, or ask to replace it")
-    write_file(file, there.export(name))
+    try:
+        write_new(file, there.export(name), replace=replace)
+    except OSError as error:
+        raise OutputError(f"{file} cannot be written ({error.strerror or error}); choose another place") from error
     output.result({"exported": name, "file": str(file)}, f"Wrote {file}.")
 
 

@@ -1,6 +1,6 @@
 """`ego find`: ask the index of a scanned album, and hand its answers on."""
 
-from dataclasses import asdict, replace
+import dataclasses
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +10,7 @@ from rich.table import Table
 
 from ego.cli.album import require_extra
 from ego.cli.completion import concept_names
+from ego.cli.opening import require_library
 from ego.cli.options import JsonOption, LibraryOption
 from ego.cli.output import Output
 from ego.cli.settings import resolve
@@ -82,6 +83,9 @@ def find(
             rich_help_panel=_OUT,
         ),
     ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Overwrite a table or page that is there.", rich_help_panel=_OUT)
+    ] = False,
     library: LibraryOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -92,6 +96,8 @@ def find(
 
     output = Output(as_json=as_json)
     settings = resolve(library=library)
+    require_library(settings)
+    _require_new(csv, jsonl, gallery, replace=replace)
     question = Question(
         names=(*(names or ()), *(with_names or ())),
         without=tuple(without or ()),
@@ -109,8 +115,18 @@ def find(
     _hand_on(output, matches, csv, jsonl, gallery, link_to, copy_to)
     if naming:
         _write_sidecars(output, settings.library, question, naming)
-    output.result([asdict(match) for match in matches], *([_table(matches)] if matches else []))
-    output.note(f"{len(matches)} pictures: {', '.join(f'{name} {number}' for name, number in counts(matches).items())}")
+    output.result([dataclasses.asdict(match) for match in matches], *([_table(matches)] if matches else []))
+    told = ", ".join(f"{name} {number}" for name, number in counts(matches).items())
+    output.note(f"{len(matches)} {'picture' if len(matches) == 1 else 'pictures'}{': ' if told else ''}{told}")
+
+
+def _require_new(csv: Path | None, jsonl: Path | None, gallery: Path | None, *, replace: bool) -> None:
+    from ego.album.gallery import PAGE
+    from ego.atomic_file import require_new
+
+    for path in (csv, jsonl, None if gallery is None else gallery / PAGE):
+        if path is not None:
+            require_new(path, replace=replace)
 
 
 def _naming(sidecars: str | None) -> Any:
@@ -161,7 +177,7 @@ def _write_sidecars(output: Output, library: Path, question: Any, naming: Any) -
     from ego.album.sidecar import write_sidecar
 
     index = AlbumIndex(library)
-    everything = replace(question, names=(), without=(), since=None, until=None)
+    everything = dataclasses.replace(question, names=(), without=(), since=None, until=None)
     names = {match.path: [one.name for one in match.seen] for match in search(index, everything)}
     written = sum(
         write_sidecar(Path(entry.path), names.get(entry.path, []), naming=naming)

@@ -32,7 +32,7 @@ def open_store(settings: Settings, *, may_be_new: bool = False) -> "Library":
     from ego.library.database import FILE
 
     if not may_be_new:
-        _require_library(settings)
+        require_library(settings)
     if (settings.library / FILE).exists():
         from ego.library.catalogue import Catalogue
 
@@ -50,16 +50,32 @@ def list_library(settings: Settings) -> "Listing":
     """
     from ego.library.listing import list_library as listed
 
-    _require_library(settings)
+    require_library(settings)
     return listed(settings.library)
 
 
-def _require_library(settings: Settings) -> None:
+def require_library(settings: Settings) -> None:
+    """Refuse a library that the user named and that is not there (it is mistyped), or is a file.
+
+    Raises:
+        StoreError: If it is so.
+    """
+    require_folder(settings)
     if settings.library_chosen and not settings.library.exists():
         raise StoreError(
             f"there is no library at {settings.library}; check --library, EGO_LIBRARY and config.toml, or make it "
             "with `ego introduce`"
         )
+
+
+def require_folder(settings: Settings) -> None:
+    """Refuse a file in the place of the library.
+
+    Raises:
+        StoreError: If there is one.
+    """
+    if settings.library.exists() and not settings.library.is_dir():
+        raise StoreError(f"{settings.library} is a file; give a folder for the memories")
 
 
 def open_answering(settings: Settings, output: Output, **method: Any) -> "Ego | RemoteEgo":

@@ -6,6 +6,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 from ego.cli.completion import concept_names
+from ego.limits import FRAMES
 
 _WHERE = "Model and library"
 
@@ -68,7 +69,8 @@ NamesOption: TypeAlias = Annotated[
     ),
 ]
 FramesOption: TypeAlias = Annotated[
-    int | None, typer.Option("--frames", min=1, help="Frames to look at if the image is a video.", show_default="8")
+    int | None,
+    typer.Option("--frames", min=1, max=FRAMES, help="Frames to look at if the image is a video.", show_default="8"),
 ]
 MANY = "Many at once"
 BatchOption: TypeAlias = Annotated[

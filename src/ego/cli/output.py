@@ -125,6 +125,8 @@ class _PlainFormatter(logging.Formatter):
 def _show_log() -> None:
     """Show warnings of the library on stderr, once for the process."""
     if not logging.getLogger().handlers:
+        # It tells of every retry, twice; what becomes of them is told as an error.
+        logging.getLogger("huggingface_hub.utils._http").setLevel(logging.ERROR)
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(_PlainFormatter("note: %(message)s"))
         logging.basicConfig(level=logging.WARNING, handlers=[handler])

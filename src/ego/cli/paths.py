@@ -46,10 +46,12 @@ def require_new_folder(path: Path, *, option: str) -> None:
         InputError: If there is a file, or a folder with something in it.
         OutputError: If it cannot be made.
     """
+    from ego.atomic_file import make_folder
+
     try:
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise InputError(f"{path} exists already and is no empty folder; give another {option}")
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
     except OSError as error:
         raise OutputError(f"{path} cannot be made ({error.strerror or error}); choose another place") from error
 

@@ -1,7 +1,7 @@
 """`ego serve` and `ego keys`: answer OpenAI's, Ollama's and MCP's clients, and say who may call."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +10,7 @@ import typer
 from platformdirs import user_config_path
 from rich.table import Table
 
-from ego.cli.opening import open_backbone
+from ego.cli.opening import open_backbone, require_folder
 from ego.cli.options import DeviceOption, JsonOption, LibraryOption, ModelOption
 from ego.cli.output import Output
 from ego.cli.settings import resolve
@@ -96,7 +96,7 @@ def serve(
 
     SIGTERM and Ctrl-C finish what was taken and then end. Log lines on stderr are JSON.
     """
-    settings = resolve(model, library, device)
+    output, settings = Output(as_json=False), resolve(model, library, device)
     limits = _limits(
         host=host,
         port=port,
@@ -112,9 +112,12 @@ def serve(
         body_megabytes=body_megabytes,
     )
     limits.require_safe()  # before the model is loaded
+    require_folder(settings)
+    _require_addresses(vllm or ())
+    if keys is not None and not _ring(keys)[0].entries():
+        output.note(f"nobody has a key in {keys} yet; make one with `ego keys add NAME --keys {keys}`")
     if web:
         require_gradio()
-    output = Output(as_json=False)
     from ego.server.app import server
     from ego.server.engines import choose
     from ego.server.journal import configure
@@ -154,6 +157,12 @@ def _limits(**fields: Any) -> "ServiceSettings":
     except ValidationError as error:
         first = error.errors()[0]
         raise ConfigError(f"{first['loc'][0]} = {first['input']!r} of the service: {first['msg']}") from error
+
+
+def _require_addresses(urls: Sequence[str]) -> None:
+    for url in urls:
+        if not url.startswith(("http://", "https://")):
+            raise ConfigError(f"--vllm {url!r} is no address of a server; give one such as http://localhost:8000")
 
 
 def _require_extra() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ego.atomic_file import make_folder
 from ego.backbones.base import Backbone
 from ego.calibration import LayerSelection, Observation, chosen, observe, overlap_of_layers, select_layers
 from ego.config import EgoConfig
@@ -61,7 +62,7 @@ def observe_all(
     """
     kind = "heads" if heads else "layers"
     place = folder / "observations" / f"{backbone.fingerprint.weights[:16]}-{kind}"
-    place.mkdir(parents=True, exist_ok=True)
+    make_folder(place)
     seen_with = f"{backbone.fingerprint.processor} {backbone.card.decoder} {config.model_dump_json()}"
     observations = []
     for image in images:

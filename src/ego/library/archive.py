@@ -9,7 +9,6 @@ before anything is changed, and an import that was cut off goes on when it is ca
 """
 
 import lzma
-import os
 import struct
 import zipfile
 import zlib
@@ -21,7 +20,7 @@ from typing import IO, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ego.atomic_file import NotReplacedError, write_file
+from ego.atomic_file import write_new
 from ego.concept import name_key
 from ego.corrections import FILE_NAME as CORRECTIONS
 from ego.corrections import Correction, Corrections, parse_corrections
@@ -83,12 +82,8 @@ def export_library(store: Library, path: str | PathLike[str], *, replace: bool =
     names, target = store.names(), Path(path)
     if not names:
         raise InputError(f"{store.folder} remembers no concept; there is nothing to export")
-    if target.is_dir() or (os.path.lexists(target) and not replace):
-        raise InputError(f"{target} exists already; give another file name, or ask to replace it (--replace)")
     try:
-        write_file(target, lambda file: _write(file, store, names))
-    except NotReplacedError as error:
-        raise InputError(f"{target} is not replaced: {error.strerror}; give another file name") from error
+        write_new(target, lambda file: _write(file, store, names), replace=replace)
     except OSError as error:
         raise OutputError(f"{target} cannot be written ({error.strerror or error}); choose another place") from error
     return len(names)

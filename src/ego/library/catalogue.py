@@ -4,7 +4,6 @@ Each memory is kept as the bytes of its `.ego` file, compressed, so nothing is l
 and models stand beside it. Every change is one transaction: whatever happens, there is the old state or the new one.
 """
 
-import os
 import zlib
 from collections.abc import Iterable, Sequence
 from itertools import islice
@@ -13,7 +12,7 @@ from os import PathLike
 from jaxtyping import Float
 from torch import Tensor
 
-from ego.atomic_file import NotReplacedError, make_folder, write_file
+from ego.atomic_file import make_folder, write_file, write_new
 from ego.concept import clean_name, name_key, possible_key
 from ego.config import StoredType
 from ego.errors import DuplicateConceptError, InputError, MemoryFileError, UnknownConceptError
@@ -82,7 +81,7 @@ class Catalogue:
         """
         if self._find(name) is not None:
             raise DuplicateConceptError(
-                f"{name!r} is remembered already; choose another name or another library, or replace it"
+                f"{name!r} is remembered already; choose another name or another library, or replace it (--replace)"
             )
 
     def add(self, memory: ConceptMemory, *, replace: bool = False, stored_type: StoredType | None = None) -> None:
@@ -119,8 +118,8 @@ class Catalogue:
         """Give a concept another name; see `ConceptStore.rename`."""
         with self._database.changing():
             identity = self._identity(name)
-            if name_key(new_name) != name_key(name):
-                self.require_free(new_name)
+            if name_key(new_name) != name_key(name) and self._find(new_name) is not None:
+                raise DuplicateConceptError(f"{new_name!r} is remembered already; choose another name")
             renamed = self._load([identity])[0].renamed(clean_name(new_name))
             values = (name_key(renamed.name), renamed.name, _packed(renamed, None), identity)
             self._database.write("UPDATE concepts SET key = ?, name = ?, memory = ? WHERE id = ?", values)
@@ -149,11 +148,7 @@ class Catalogue:
         """Write a concept to a file of its own; see `ConceptStore.export`."""
         target = possible_path(path)
         try:
-            if target.is_dir() or (os.path.lexists(target) and not replace):
-                raise InputError(f"{target} exists already; give another file name, or ask to replace it (--replace)")
-            write_file(target, dump(self.get(name)))
-        except NotReplacedError as error:
-            raise InputError(f"{target} is not replaced: {error.strerror}; give another file name") from error
+            write_new(target, dump(self.get(name)), replace=replace)
         except OSError as error:
             raise InputError(f"{target} cannot be written ({error.strerror}); check folder and free space") from error
 
@@ -177,7 +172,7 @@ class Catalogue:
     def import_file(self, path: str | PathLike[str], name: str | None = None, *, replace: bool = False) -> str:
         """Take in a file that `export` wrote; see `ConceptStore.import_file`."""
         memory = load(path)
-        memory = memory.renamed(clean_name(name or memory.name))
+        memory = memory.renamed(clean_name(memory.name if name is None else name))
         self.add(memory, replace=replace)
         return memory.name
 

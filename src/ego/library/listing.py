@@ -17,6 +17,8 @@ def list_library(folder: Path) -> Listing:
     """
     if (folder / FILE).exists():
         return list_catalogue(folder)
+    if folder.exists() and not folder.is_dir():
+        raise StoreError(f"{folder} is a file; give a folder for the memories")
     try:
         return list_memories(folder)
     except OSError as error:

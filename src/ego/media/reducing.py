@@ -33,10 +33,12 @@ def decode_smaller(image: Image.Image) -> None:
 
 
 def converted(image: Image.Image, convert: Conversion) -> Image.Image:
-    """Convert a decoded picture, smaller where it is larger than what is kept."""
+    """Convert a decoded picture, smaller where it is larger than what is kept; of its metadata nothing stays."""
     target = kept_size(image.size)
     if target == image.size:
-        return convert(image)
+        whole = convert(image)
+        whole.info = {}  # whoever saves the picture would write comments and places along, or turn it once more
+        return whole
     small = Image.new("RGB", target)
     for top in range(0, target[1], _OUTPUT_ROWS):
         bottom = min(target[1], top + _OUTPUT_ROWS)

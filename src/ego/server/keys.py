@@ -9,6 +9,8 @@ from pathlib import Path
 
 from ego.atomic_file import make_folder, write_file
 from ego.errors import ConfigError, InputError
+from ego.limits import LISTED_BYTES
+from ego.text_file import read_text
 
 LONGEST_OWNER = 64
 _MARK = "ego-"
@@ -52,11 +54,13 @@ class KeyRing:
         Raises:
             ConfigError: If the file cannot be read.
         """
+        if not self._path.exists() or (self._path.is_file() and self._path.stat().st_size == 0):
+            return []
+        lines = read_text(self._path, ConfigError, largest=LISTED_BYTES).splitlines()
         try:
-            lines = self._path.read_text(encoding="utf-8").splitlines() if self._path.exists() else []
             return [KeyEntry(**json.loads(line)) for line in lines if line.strip()]
-        except (OSError, ValueError, TypeError) as error:
-            raise ConfigError(f"the keys in {self._path} cannot be read ({error}); correct the file") from error
+        except (ValueError, TypeError) as error:
+            raise ConfigError(f"{self._path} holds no keys ({error}); give the file of `ego keys add`") from error
 
     def add(self, owner: str) -> str:
         """Make a key for an owner; it is shown once and cannot be found out from the file.

@@ -1,12 +1,14 @@
 """Pictures of an album, small, with a box around everything that was seen; made once while the page is open."""
 
 import hashlib
+import io
 from pathlib import Path
 
 from PIL import Image
 
 from ego.album.find import Match
 from ego.album.thumbnails import thumbnail_of
+from ego.atomic_file import write_file
 from ego.web.marking import mark
 
 
@@ -30,5 +32,7 @@ def marked_thumbnail(match: Match, folder: Path) -> Path | None:
             picture = plain.convert("RGB")
         for name, box in boxes:
             mark(picture, box, name)
-        picture.save(target, "WEBP", quality=85)
+        blob = io.BytesIO()
+        picture.save(blob, "WEBP", quality=85)
+        write_file(target, blob.getvalue())
     return target

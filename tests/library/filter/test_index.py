@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ego.errors import StoreError
 from ego.library.filter import files as index_files
 from ego.library.filter.codes import quantised
 from ego.library.filter.index import FilterIndex
@@ -175,6 +177,14 @@ def test_a_killed_writer_leaves_a_working_index(tmp_path: Path) -> None:
     library.remove(7)
     index = FilterIndex(tmp_path, library)
     assert keys_of(index, picture(0), 40) == exact(index, library, picture(0), 40)
+
+
+def test_a_folder_that_another_process_keeps_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ego.library.filter.index.LOCK_SECONDS", 0.01)
+    folder = tmp_path / "index"
+    folder.mkdir()
+    with FileLock(folder / ".lock"), pytest.raises(StoreError, match="another process keeps building"):
+        FilterIndex(folder, vectors(5)).refresh()
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="needs a folder one may not write to")

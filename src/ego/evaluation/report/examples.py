@@ -1,10 +1,12 @@
 """Pictures that went right and wrong, small, beside what was asked and answered: what the figures are made of."""
 
+import io
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ego.atomic_file import make_folder, write_file
 from ego.errors import EgoError
 from ego.evaluation.manifest import CaptionSample, ChoiceSample, OpenSample, RecognitionSample, Sample
 from ego.evaluation.pictures import PictureReader
@@ -137,6 +139,8 @@ def _save(pictures: PictureReader, sample: Sample, file: Path) -> bool:
         log.warning("%s is not among the examples: %s", sample.scene, error)
         return False
     picture.thumbnail((SIDE, SIDE))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    picture.save(file, "JPEG", quality=85)
+    make_folder(file.parent)
+    blob = io.BytesIO()
+    picture.save(blob, "JPEG", quality=85)
+    write_file(file, blob.getvalue())
     return True

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ego.atomic_file import make_folder
 from ego.evaluation.metrics.bootstrap import Estimate
 from ego.evaluation.metrics.curves import BINS, Curve, Probability, Truth, curve, probabilities
 from ego.evaluation.report.results import Cell, Results
@@ -19,7 +20,7 @@ COLOURS, MARKERS = 10, "osD^vPX*"  # matplotlib's colours repeat; then the marke
 
 def draw_all(results: Results, folder: Path) -> list[Path]:
     """Draw every plot that the records allow; return the files."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     return [_save(figure, folder / f"{name}.png") for name, figure in figures(results)]
 
 

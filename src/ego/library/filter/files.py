@@ -26,7 +26,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int8, Int64, UInt16
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ego.atomic_file import write_file
+from ego.atomic_file import make_folder, write_file
 from ego.library.filter.centroids import Centroids
 from ego.library.filter.space import Space
 
@@ -128,7 +128,7 @@ class IndexFiles:
         """Write a new generation, let it count, and remove what was there before."""
         generation = f"of-{secrets.token_hex(8)}"
         place = self.folder / generation
-        place.mkdir(parents=True)
+        make_folder(place)
         fixed = io.BytesIO()
         np.savez(fixed, centre=space.centre, axes=space.axes, cells=centroids.cells, vectors=centroids.vectors,
                  starts=centroids.starts)  # fmt: skip

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from jaxtyping import Float32, Int64
 
+from ego.atomic_file import make_folder
+from ego.errors import StoreError
 from ego.library.filter.centroids import Centroids, train
 from ego.library.filter.codes import packed, scores_of, search
 from ego.library.filter.files import Block, DamagedIndexError, IndexFiles, Opened
@@ -238,7 +240,7 @@ class FilterIndex:
     def _writing(self) -> Iterator[None]:
         """Keep other writers out; where nothing can be written, the index is kept in a temporary folder."""
         try:
-            self._files.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self._files.folder)
             lock = FileLock(self._files.folder / ".lock", timeout=LOCK_SECONDS)
             lock.acquire()
         except Timeout as error:
