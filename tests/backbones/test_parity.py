@@ -1,6 +1,7 @@
 """Prompts are proved to be the model's own at load; what is not is refused, and the first difference shown."""
 
 import dataclasses
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from ego.backbones import load_backbone
 from ego.backbones.huggingface import HuggingFaceBackbone
-from ego.backbones.parity import compare_prompts, require_parity
+from ego.backbones.parity import LARGE, compare_prompts, require_parity
 from ego.backbones.picture_writing import PictureWriter, WrittenPicture
 from ego.errors import BackboneError, SelfCheckError
 from ego.prompt import Prompt, Text, Turn
@@ -33,6 +34,31 @@ def test_a_marker_removed_by_hand_is_found_and_shown(
     found = {one.conversation: bool(one.difference) for one in compare_prompts(backbone)}
     assert not found.pop("words alone")
     assert all(found.values())
+
+
+@pytest.mark.parametrize(
+    ("family", "tokens"),
+    [("internvl3", 80), ("aya_vision", 80), ("gemma3", None), ("smolvlm", None), ("idefics3", None)],
+)
+def test_every_marker_among_the_tokens_of_an_image_is_missed(
+    checkpoint: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, family: str, tokens: int | None
+) -> None:
+    """Marks of tiles, too: with five tiles Aya Vision writes six of them."""
+    backbone, whole = load_backbone(checkpoint(family), max_visual_tokens=tokens, self_check=False), PictureWriter.write
+    assert isinstance(backbone, HuggingFaceBackbone)
+    words = backbone.preparation.write(tiny.picture(*LARGE)).markup.words
+    marks = [(place, token) for place, text in enumerate(words) for token in re.findall(r"<[^>]+>|TILE\w*", text)]
+    assert marks
+    for place, token in marks:
+
+        def without_it(self: PictureWriter, image: object, place: int = place, token: str = token) -> WrittenPicture:
+            written = whole(self, image)  # type: ignore[arg-type]
+            kept = [text.replace(token, "", number == place) for number, text in enumerate(written.markup.words)]
+            return dataclasses.replace(written, markup=Markup(tuple(kept), written.markup.runs))
+
+        monkeypatch.setattr(PictureWriter, "write", without_it)
+        found = {one.conversation: bool(one.difference) for one in compare_prompts(backbone)}
+        assert found["a large image"], f"{token} of part {place} is not missed"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_
 from ego.backbones import load_backbone
 from ego.backbones.families import REFUSED, families
 from ego.backbones.huggingface import HuggingFaceBackbone
+from ego.backbones.image_preparation import TOKENS_BY_DEFAULT
 from ego.backbones.parity import compare_prompts
 from ego.backbones.self_check import check
 from ego.backbones.tolerance import relative_difference
@@ -44,6 +45,10 @@ def test_prompts_logits_and_memories_are_exact(load: Callable[..., HuggingFaceBa
     assert torch.equal(backbone.lay_out(remembered)[1].ids, backbone.lay_out(seen)[1].ids)
     reused = backbone.next_token_logits([seen], prefix=backbone.prefill(seen, 1))[0]
     assert relative_difference(reused, backbone.next_token_logits([seen])[0]) < 1e-4
+
+
+def test_a_large_photo_is_limited_though_no_knob_is_known(load: Callable[..., HuggingFaceBackbone]) -> None:
+    assert 700 < len(load("exaone4_5").encode_image(tiny.picture(4000, 3000))) <= TOKENS_BY_DEFAULT
 
 
 @pytest.mark.parametrize("name", REASONS)

@@ -5,7 +5,7 @@ What differs between families is found out by looking (`capabilities.py`) or sta
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -55,6 +55,7 @@ class HuggingFaceBackbone:
         preparation: Its image processor, set to the number of visual tokens.
         chat: Its chat format.
         images: Its image side.
+        found: What transformers said when it was loaded.
         videos: Its video side; None where a video is shown as several images.
     """
 
@@ -68,6 +69,7 @@ class HuggingFaceBackbone:
         revision: str = "",
         max_visual_tokens: int | None = None,
         positions: MemoryPositions = "sequential",
+        found: Mapping[str, Any] | None = None,
     ) -> None:
         """Wrap a model that is on its device, in evaluation mode.
 
@@ -79,7 +81,9 @@ class HuggingFaceBackbone:
             revision: Commit of the checkpoint.
             max_visual_tokens: Most visual tokens per image; None for the family's default.
             positions: Rotary positions of memories on models with three axes.
+            found: What transformers says of the loading, kept for `ego check`.
         """
+        self.found: Mapping[str, Any] = found or {}
         self.model, self._tokenizer, self._family, self._positions = model, processor.tokenizer, family, positions
         self._can = inspect_model(model)
         template = ChatTemplate(processor)

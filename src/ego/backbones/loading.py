@@ -67,6 +67,7 @@ def load(  # noqa: PLR0913  (what a caller may choose)
             revision=getattr(config, "_commit_hash", None) or "",
             max_visual_tokens=max_visual_tokens,
             positions=positions,
+            found=found,
         )
         _require_an_end(backbone)
         if self_check:

@@ -18,6 +18,7 @@ from torch import Tensor
 from ego.backbones.base import Record
 from ego.backbones.huggingface import HuggingFaceBackbone
 from ego.backbones.loading import load
+from ego.backbones.missing_weights import require_unused, take_away_missing
 from ego.backbones.parity import compare_prompts
 from ego.backbones.self_check import QUESTION, check, settle_thoughts
 from ego.backbones.tolerance import relative_difference, tolerance
@@ -121,6 +122,7 @@ def check_up(model_id: str, *, device: str | None, device_map: str | None, timed
 
 def _findings(backbone: HuggingFaceBackbone) -> Iterator[Finding]:
     tried: tuple[tuple[str, Callable[[HuggingFaceBackbone], tuple[bool, str]]], ...] = (
+        ("weights", _weights),
         ("prompts", _prompts),
         ("plain image", _plain_image),
         ("thoughts", _thoughts),
@@ -138,6 +140,13 @@ def _findings(backbone: HuggingFaceBackbone) -> Iterator[Finding]:
         yield Finding(what=what, works=works, detail=detail)
         if not works:
             return
+
+
+def _weights(backbone: HuggingFaceBackbone) -> tuple[bool, str]:
+    """No weight is missing on which an answer depends."""
+    missing = take_away_missing(backbone.card.model_id, backbone.model, backbone.found)
+    require_unused(backbone, missing)
+    return True, f"{len(missing)} missing on which no answer depends: {missing[0]}, ..." if missing else "all are there"
 
 
 def _prompts(backbone: HuggingFaceBackbone) -> tuple[bool, str]:
