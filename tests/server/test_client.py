@@ -184,7 +184,7 @@ def test_an_album_is_looked_at_by_the_service(command: Run, tmp_path: Path, alon
 
 
 def test_a_command_loads_none_of_what_is_slow_to_load(served: Running) -> None:
-    slow = ("torch", "transformers", "numpy", "av", "faiss")
+    slow = ("torch", "transformers", "numpy", "av", "faiss", "PIL")
     program = (
         "import sys; from ego.cli import main\n"
         "try: main()\n"

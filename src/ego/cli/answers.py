@@ -21,7 +21,6 @@ from ego.cli.output import Output
 from ego.cli.paths import require_files
 from ego.cli.pictures import each_picture
 from ego.cli.settings import Settings, resolve
-from ego.concept import require_characters
 from ego.errors import InputError
 
 if TYPE_CHECKING:
@@ -61,6 +60,8 @@ def ask(
     Of several, each is answered by itself as it comes. A file that cannot be read is reported, the others are answered;
     the exit code is then that of the last such file.
     """
+    from ego.concept import require_characters
+
     output, settings = Output(as_json=as_json), resolve(model, library, device)
     require_characters("question", question)
     if images:

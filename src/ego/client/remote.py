@@ -9,13 +9,12 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 
 from ego.client.chat import RemoteChat
 from ego.client.uploads import image_part, listed, regions_of, uploads
-from ego.concept import Concept, ImageSource
 from ego.errors import (
     BackboneError,
     ConfigError,
@@ -29,6 +28,9 @@ from ego.errors import (
     UnknownConceptError,
 )
 from ego.results import Answer, Place, Pointing, Recognition
+
+if TYPE_CHECKING:
+    from ego.concept import Concept, ImageSource
 
 SERVER_VARIABLE, KEY_VARIABLE = "EGO_SERVER", "EGO_KEY"
 SECONDS = 300.0  # a service behind a long queue answers late; its own limit comes first
@@ -92,7 +94,7 @@ class RemoteEgo:
         listed = self._call("GET", "/v1/concepts").json()["data"]
         return tuple(RemoteConcept(one["name"], one) for one in listed)
 
-    def introduce(self, concept: Concept, *, replace: bool = False, thumbnail: bool = False) -> RemoteConcept:
+    def introduce(self, concept: "Concept", *, replace: bool = False, thumbnail: bool = False) -> RemoteConcept:
         """Build the memory of a concept from its reference images and store it there."""
         fields, masks = regions_of(concept)
         form = {
@@ -105,7 +107,7 @@ class RemoteEgo:
         }
         return self._described("POST", "/v1/concepts", data=form | fields, files=uploads(concept.images) + masks)
 
-    def add_view(self, name: str, images: Sequence[ImageSource], *, keywords: str = "") -> RemoteConcept:
+    def add_view(self, name: str, images: "Sequence[ImageSource]", *, keywords: str = "") -> RemoteConcept:
         """Add reference images to a remembered concept."""
         place = f"/v1/concepts/{self._id(name)}/views"
         return self._described("POST", place, data={"keywords": keywords}, files=uploads(images))
@@ -136,7 +138,7 @@ class RemoteEgo:
         return self._described("POST", "/v1/concepts/import", data=form, files=[("file", ("concept.ego", content))])
 
     def recognize(
-        self, image: ImageSource, names: Sequence[str] | None = None, *, threshold: float | None = None
+        self, image: "ImageSource", names: Sequence[str] | None = None, *, threshold: float | None = None
     ) -> dict[str, Recognition]:
         """Say for every concept (or those named) whether it is in an image or video."""
         form: dict[str, Any] = {} if threshold is None else {"threshold": str(threshold)}
@@ -144,7 +146,7 @@ class RemoteEgo:
         found = self._call("POST", "/v1/recognize", data=form, files=uploads([image], "image")).json()["data"]
         return {one["name"]: Recognition(**{**one, "seen_at": tuple(one["seen_at"])}) for one in found}
 
-    def where(self, image: ImageSource, names: Sequence[str] | None = None) -> dict[str, tuple[Pointing, ...]]:
+    def where(self, image: "ImageSource", names: Sequence[str] | None = None) -> dict[str, tuple[Pointing, ...]]:
         """Say where the model looks for concepts, present or not: a box and a heat-map in every picture or frame.
 
         Raises:
@@ -155,7 +157,7 @@ class RemoteEgo:
             told[place.pointing.name] = (*told.get(place.pointing.name, ()), place.pointing)
         return told
 
-    def places(self, image: ImageSource, found: Iterable[Recognition]) -> dict[str, tuple[Place, ...]]:
+    def places(self, image: "ImageSource", found: Iterable[Recognition]) -> dict[str, tuple[Place, ...]]:
         """Say where each concept that is present was seen, in a clip at every moment it was seen at."""
         seen = {one.name: one.seen_at for one in found if one.present}
         looked = self._looked(image, list(seen)) if seen else []
@@ -171,7 +173,7 @@ class RemoteEgo:
     def ask(
         self,
         question: str,
-        image: ImageSource | None = None,
+        image: "ImageSource | None" = None,
         names: Sequence[str] | None = None,
         *,
         on_text: Callable[[str], None] | None = None,
@@ -181,7 +183,7 @@ class RemoteEgo:
 
     def caption(
         self,
-        image: ImageSource,
+        image: "ImageSource",
         names: Sequence[str] | None = None,
         *,
         on_text: Callable[[str], None] | None = None,
@@ -195,7 +197,7 @@ class RemoteEgo:
             on_text(answer.text)
         return answer
 
-    def chat(self, image: ImageSource | None = None, names: Sequence[str] | None = None) -> RemoteChat:
+    def chat(self, image: "ImageSource | None" = None, names: Sequence[str] | None = None) -> RemoteChat:
         """Begin a conversation of several turns about an image."""
         picture = None if image is None else image_part(image)
         return RemoteChat(self.stream, picture, None if names is None else listed(names))
@@ -220,7 +222,7 @@ class RemoteEgo:
         except httpx2.HTTPError as error:
             raise self._unreachable(error) from error
 
-    def _looked(self, image: ImageSource, names: Sequence[str] | None) -> list[Place]:
+    def _looked(self, image: "ImageSource", names: Sequence[str] | None) -> list[Place]:
         form = {} if names is None else {"names": listed(names)}
         told = self._call("POST", "/v1/pointings", data=form, files=uploads([image], "image")).json()["data"]
         return [_place(**one) for one in told]
