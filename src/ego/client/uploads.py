@@ -22,7 +22,7 @@ def regions_of(concept: "Concept") -> tuple[dict[str, Any], Files]:
     Raises:
         InputError: If they are not of one kind, or not one for each image.
     """
-    from PIL import Image
+    from PIL import Image  # noqa: PLC0415
 
     regions = [region for region in concept.regions if region is not None]
     boxes = [",".join(map(str, region.box)) for region in regions if region.box is not None]
@@ -52,7 +52,7 @@ def content_of(image: "ImageSource") -> bytes:
     if isinstance(image, (str, os.PathLike)):
         with open_regular(image, largest=SENT_BYTES, refuse=ImageError) as file:
             return file.read()
-    from PIL import Image
+    from PIL import Image  # noqa: PLC0415
 
     if isinstance(image, Image.Image):
         content = io.BytesIO()
