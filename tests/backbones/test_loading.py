@@ -19,7 +19,7 @@ from ego.backbones.loading_errors import explained_loading
 from ego.errors import BackboneError
 from ego.prompt import introduction_prompt
 from tests.backbones import tiny
-from tests.backbones.further import NEED_TORCHVISION
+from tests.backbones.further import FURTHER, NEED_TORCHVISION
 
 FAMILY = "internvl3"
 
@@ -283,7 +283,7 @@ def test_the_table_is_light_and_complete() -> None:
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     named = {model_type for family in families() for model_type in family.model_types}
-    assert {tiny.MINIATURES[name].config(name).model_type for name in tiny.MINIATURES if name != tiny.UNLISTED} <= named
+    assert {tiny.MINIATURES[name].config(name).model_type for name in (*tiny.FAMILIES, *FURTHER)} <= named
     for family in families():
         assert family.checkpoints
         assert family.notes.endswith(".")
