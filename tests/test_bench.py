@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from ego.bench import query, recognize
 from ego.bench.accelerator import bench_accelerator
@@ -13,8 +14,10 @@ from ego.bench.introduction import IntroductionBench, Rival, _measure_memory, be
 from ego.bench.measure import seconds_in_turns
 from ego.bench.plot import draw
 from ego.bench.rivals import EGO, LIMIT, SEPARATE
+from ego.bench.subject import opened, source
 from ego.cli.bench import show_growth
 from ego.cli.output import Output
+from ego.prompt import introduction_prompt
 from tests.backbones import tiny
 
 MEGABYTE = 1 << 20
@@ -35,6 +38,16 @@ def test_extra_memory_is_the_peak_not_the_rest() -> None:
     )  # in a fresh process: here, memory that an earlier test freed may be used again unseen
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert 60 * MEGABYTE < int(done.stdout) < 80 * MEGABYTE
+
+
+def test_without_a_model_there_is_one_of_random_weights() -> None:
+    with source(None, layers=1) as checkpoint:
+        backbone = opened(checkpoint, "cpu", max_visual_tokens=1024)
+    seen = backbone.encode_image(Image.new("RGB", (600, 600), "red"))
+    prompt = introduction_prompt(seen, "What is it?")
+    assert len(seen.rows) == 256
+    assert backbone.count_tokens(prompt) > 256
+    assert backbone.next_token_logits([prompt]).isfinite().all()
 
 
 def test_all_rivals_say_the_same_and_are_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

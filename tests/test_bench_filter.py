@@ -53,3 +53,16 @@ def test_material_that_is_not_there(
         real(tmp_path, tmp_path / "questions.npz")
     done = runner(monkeypatch, capsys)("bench", "filter", "--library", tmp_path)
     assert (done.code, "go together" in done.err.replace("\n", " ")) == (2, True)
+
+
+@pytest.mark.parametrize("bench", ["query", "filter", "library"])
+def test_what_cannot_be_drawn_is_said_before_anything_is_measured(
+    bench: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, kept = runner(monkeypatch, capsys), tmp_path / "mine.png"
+    kept.write_bytes(b"mine")
+    for plot in (kept, tmp_path / "no" / "a.png", tmp_path / "notes.txt"):
+        done = run("bench", bench, "--plot", plot)
+        assert (done.code, "--plot" in done.err) == (2, True)
+    assert kept.read_bytes() == b"mine"
+    assert run("bench", "filter", "--without", "nonsense").code == 2

@@ -30,28 +30,34 @@ _TEXT = {
 }
 
 
+_PICTURES = {
+    "image_processor_type": "GotOcr2ImageProcessor",
+    "processor_class": "InternVLProcessor",
+    "crop_to_patches": False,
+    "size": {"height": _TILE_SIDE, "width": _TILE_SIDE},
+    "image_mean": [0.5] * 3,
+    "image_std": [0.5] * 3,
+}
+_PROCESSOR = {"processor_class": "InternVLProcessor", "image_seq_length": _TILE_TOKENS}
+
+
 def write_random_model(folder: Path, *, layers: int = 8) -> None:
     """Write a checkpoint with random weights; words and chat format are the embedded model's."""
-    words = Path(os.environ.get(EMBEDDED_FOLDER_VARIABLE) or EMBEDDED_FOLDER)
-    tokenizer = AutoTokenizer.from_pretrained(words)
+    tokenizer = AutoTokenizer.from_pretrained(os.environ.get(EMBEDDED_FOLDER_VARIABLE) or EMBEDDED_FOLDER)
+    start, end = tokenizer.start_image_token, tokenizer.end_image_token
+    placeholder = tokenizer.context_image_token
+    # The processor of InternVL writes the marks around an image by itself.
+    tokenizer.chat_template = tokenizer.chat_template.replace(f"{start}{placeholder}{end}", placeholder)
     tokenizer.save_pretrained(folder)
-    _copy(words, folder, "preprocessor_config.json", size={"height": _TILE_SIDE, "width": _TILE_SIDE})
-    _copy(words, folder, "processor_config.json", image_seq_length=_TILE_TOKENS)
-    placeholder = json.loads((words / "config.json").read_text())["image_token_id"]
+    (folder / "preprocessor_config.json").write_text(json.dumps(_PICTURES))
+    (folder / "processor_config.json").write_text(json.dumps(_PROCESSOR))
     text = {"num_hidden_layers": layers, "vocab_size": len(tokenizer), "eos_token_id": tokenizer.eos_token_id}
     config = InternVLConfig(
         vision_config=_VISION,
         text_config=_TEXT | text,
-        image_token_id=placeholder,
+        image_token_id=tokenizer.convert_tokens_to_ids(placeholder),
         image_seq_length=_TILE_TOKENS,
         downsample_ratio=0.5,
     )
     torch.manual_seed(_SEED)
     InternVLForConditionalGeneration(config).save_pretrained(folder)
-
-
-def _copy(source: Path, target: Path, name: str, **changes: object) -> None:
-    settings = json.loads((source / name).read_text())
-    if "image_processor" in settings and "size" in changes:
-        settings["image_processor"] |= changes
-    (target / name).write_text(json.dumps({**settings, **changes}))

@@ -110,8 +110,7 @@ def _measure(
 ) -> None:
     from ego.backbones.loading import hide_progress
 
-    if plot is not None:
-        require_plotting()
+    require_plotting(plot)
     chosen = one_device(device)
     with output.working(f"measuring, {rounds} rounds"):
         hide_progress()
@@ -136,8 +135,19 @@ def one_device(device: str | None) -> str | None:
     return chosen
 
 
-def require_plotting() -> None:
-    """Refuse to begin when nothing can be drawn in the end."""
+def require_plotting(plot: Path | None) -> None:
+    """Refuse to begin when nothing can be drawn in the end, or something else would be lost.
+
+    Raises:
+        InputError: If it is so.
+    """
+    if plot is None:
+        return
+    if plot.suffix.lower() not in {".png", ".pdf", ".svg"}:
+        raise InputError(f"{plot} is not named like a plot; choose --plot such as bench.png, bench.svg or bench.pdf")
+    if plot.exists() or not plot.parent.is_dir():
+        wrong = "exists already" if plot.exists() else "is in no folder that there is"
+        raise InputError(f"{plot} {wrong}; give another --plot")
     if find_spec("matplotlib") is None:
         raise InputError('plots need matplotlib; install it with: pip install "ego-vlm[eval]"')
 

@@ -45,8 +45,8 @@ def filter_command(
     """
     if (library is None) != (questions is None):
         raise InputError("--library and --questions go together; benchmarks/real_concepts.py makes both")
-    if plot is not None:
-        require_plotting()
+    require_plotting(plot)
+    ways = _ways(without or ())
     from ego.backbones.loading import hide_progress
     from ego.bench.filter import bench_filter
     from ego.bench.filter_material import drawn, real
@@ -56,7 +56,7 @@ def filter_command(
         hide_progress()
         material = drawn() if library is None or questions is None else real(library, questions)
         sizes = sorted(concepts or (1_000, 10_000, 100_000))
-        measured = bench_filter(material, sizes, rounds=rounds, without=_ways(without or ()))
+        measured = bench_filter(material, sizes, rounds=rounds, without=ways)
     show_growth(measured, output)
     draw_growth(measured, plot, output)
 
@@ -81,8 +81,7 @@ def library_command(
     as_json: JsonOption = False,
 ) -> None:
     """Open, ask and change libraries of growing size: a folder of files, a packed catalogue, many small folders."""
-    if plot is not None:
-        require_plotting()
+    require_plotting(plot)
     from ego.bench.library import SIZES, bench_library
 
     output = Output(as_json=as_json)
@@ -107,8 +106,7 @@ def bulk_command(
     as_json: JsonOption = False,
 ) -> None:
     """Introduce many photos: in this process, on one Ray worker, on several, and once more when all is done."""
-    if plot is not None:
-        require_plotting()
+    require_plotting(plot)
     from ego.backbones.loading import hide_progress
     from ego.bench.bulk import SIZES, bench_bulk
 

@@ -74,7 +74,7 @@ def _report(error: Exception, *, as_json: bool, debug: bool) -> int:
     code = error.exit_code if isinstance(error, EgoError) else getattr(error, "exit_code", 1)
     message = _message(error)
     with suppress(OSError):  # stderr may be full or gone, too
-        if debug:
+        if debug and message:
             _print_traceback(error, error.__traceback__)
         if message:
             Output(as_json=as_json).failure(type(error).__name__, message, code)
