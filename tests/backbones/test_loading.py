@@ -24,10 +24,12 @@ from tests.backbones.further import FURTHER, NEED_TORCHVISION
 FAMILY = "internvl3"
 
 
-def test_a_missing_model_says_so(tmp_path: Path) -> None:
-    for path in (tmp_path / "nowhere", "./nowhere", "~/no/where", "a/b/c"):
-        with pytest.raises(BackboneError, match="is no folder here; check the path"):
-            load_backbone(path)
+def test_a_missing_model_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as hub:
+        hub.setattr(transformers.AutoConfig, "from_pretrained", lambda *_, **__: pytest.fail("the hub was asked"))
+        for path in (tmp_path / "nowhere", "./nowhere", "~/no/where", "a/b/c", "models\\mine"):
+            with pytest.raises(BackboneError, match="is no folder here; check the path"):
+                load_backbone(path)
     with pytest.raises(BackboneError, match=r"nobody/nothing could not be loaded.*downloaded before"):
         load_backbone("nobody/nothing")
 

@@ -35,6 +35,7 @@ Loader = Callable[..., HuggingFaceBackbone]
 PAIRS = ["qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_5", "glm4v", "glm46v"]
 ALONE = ["llava_onevision", "internvl3", "smolvlm", "gemma4"]
 """Families that read every frame by itself."""
+COLUMNS = 7
 SECONDS = (0.0, 2.5, 5.0, 7.5)
 FRAMES = [tiny.picture(seed=seed) for seed in range(len(SECONDS))]
 
@@ -300,6 +301,16 @@ def test_a_clip_is_exact_as_several_images_where_a_processor_has_no_videos(load:
     said = [{"type": "text", "text": part.text} if isinstance(part, Text) else {"type": "image"} for part in clip.parts]
     native = backbone.chat.native_inputs([{"role": "user", "content": said}], FRAMES)["input_ids"][0]
     assert list(backbone.chat.tokenize(clip).ids) == list(map(int, native))
+
+
+def test_the_table_of_the_documentation_says_how_every_family_reads_a_video() -> None:
+    lines = (Path(__file__).parents[2] / "docs" / "checkpoints.md").read_text().splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.count("|") == COLUMNS]
+    told = {row[0]: row[-1] for row in rows if row[0] in tiny.MINIATURES}
+    ways = dict.fromkeys(PAIRS, "pairs of frames, exact") | dict.fromkeys(ALONE, "frame by frame, exact")
+    ways["internvl3_5"] = ways["internvl3"]
+    assert told == {name: ways.get(name, "several images") for name in (*tiny.FAMILIES, *FURTHER)}
+    assert all(all(row) for row in rows)
 
 
 def test_a_question_about_a_video_shows_it_as_the_model_was_trained(load: Loader, tmp_path: Path) -> None:
