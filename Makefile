@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN = $(VENV)/bin
 PYTEST_ARGS ?=
 
-.PHONY: demo test test-distributed lint docs pictures site hostile fuzz test-vllm fuzz-service clean test-families test-web test-torchvision
+.PHONY: demo test test-distributed lint docs pictures site hostile fuzz test-vllm test-llama fuzz-service clean test-families test-web test-torchvision
 
 demo: $(VENV)/.ready  ## introduce three concepts, recognize, ask, caption; writes ./demo-output
 	$(BIN)/ego demo
@@ -50,11 +50,14 @@ test-vllm: $(VENV)/.ready  ## the service in front of real vLLM servers, in an e
 	$(PYTHON) tests/vllm/environment.py $(VENV)-vllm
 	EGO_VLLM_ENVIRONMENT=$(abspath $(VENV)-vllm) $(BIN)/python -m pytest tests/vllm $(PYTEST_ARGS)
 
+test-llama: $(VENV)/.ready $(VENV)-llama/.ready  ## the service with llama.cpp, which is built from its source (minutes)
+	PYTHONPATH=$(abspath $(VENV)-llama) $(BIN)/python -m pytest tests/llama $(PYTEST_ARGS)
+
 fuzz-service: $(VENV)/.ready  ## many requests made from the description of the service
 	EGO_FUZZ_EXAMPLES=200 $(BIN)/python -m pytest tests/server/test_hostile.py -k description
 
 clean:
-	rm -rf $(VENV) $(VENV)-vllm $(VENV)-web $(VENV)-torchvision demo-output build dist
+	rm -rf $(VENV) $(VENV)-vllm $(VENV)-llama $(VENV)-web $(VENV)-torchvision demo-output build dist
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -66,6 +69,11 @@ $(VENV)-torchvision/.ready: pyproject.toml constraints.txt
 	$(VENV)-torchvision/bin/python -m pip install --quiet torch torchvision
 	grep --invert-match "^torch==" constraints.txt > $(VENV)-torchvision/constraints.txt
 	$(VENV)-torchvision/bin/python -m pip install --quiet --constraint $(VENV)-torchvision/constraints.txt --editable ".[dev]"
+	touch $@
+
+$(VENV)-llama/.ready: $(VENV)/.ready
+	CMAKE_ARGS=-DLLAVA_BUILD=OFF $(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(VENV)-llama \
+		llama-cpp-python==0.3.36 gguf==0.19.0 diskcache==5.6.3
 	touch $@
 
 $(VENV)-web/.ready: pyproject.toml constraints.txt

@@ -23,8 +23,8 @@ from starlette.routing import Route
 from ego.backbones import load_backbone
 from ego.backbones.base import Backbone
 from ego.backbones.huggingface import HuggingFaceBackbone
+from ego.server.engines.probing import sample
 from ego.server.engines.vllm.engine import VllmEngine
-from ego.server.engines.vllm.probe import _sample
 from ego.server.engines.vllm.replicas import Replicas
 from ego.server.work import ModelThread
 from tests.backbones import tiny
@@ -103,7 +103,7 @@ def trouble(backbone: Backbone, url: str) -> tuple[str, bool]:
 def right(backbone: Backbone, *, less: int = 0, other_word: bool = False, other_answer: bool = False) -> Response:
     """The answer of a server that reads and says what the model here does, or not quite."""
     assert isinstance(backbone, HuggingFaceBackbone)
-    prompt, _ = _sample(backbone)
+    prompt, _ = sample(backbone)
     ids = list(backbone.chat.tokenize(prompt).ids)
     ids = ids[less:]
     if other_word:

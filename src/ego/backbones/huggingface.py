@@ -256,6 +256,10 @@ class HuggingFaceBackbone:
         self._require_room(len(tokens), len(answer))
         return self.runner.answer_logits(tokens.then(answer), keep=len(answer) + 1)[:-1]
 
+    def transcript(self, on_text: Callable[[str], None] | None = None) -> Transcript:
+        """Begin to write down an answer that something else gives token by token."""
+        return Transcript(self._tokenizer, on_text)
+
     def word_ids(self, words: Sequence[str]) -> tuple[int, ...]:
         """List the first-token ids by which an answer may begin with one of `words`."""
         spellings = [self.chat.plain_ids(blank + word) for word in words for blank in ("", " ")]

@@ -84,6 +84,14 @@ def serve(
             rich_help_panel="Engine",
         ),
     ] = None,
+    llama: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The same model as a GGUF file, with which llama.cpp answers in place of transformers (extra llama).",
+            rich_help_panel="Engine",
+        ),
+    ] = None,
     web: Annotated[
         bool,
         typer.Option("--web", help="Also show the page for people, under /web; a key is asked for as a password."),
@@ -124,7 +132,7 @@ def serve(
     from ego.server.service import Service
 
     backbone = open_backbone(settings, output)
-    service = Service(backbone, choose(backbone, limits, vllm or ()), limits, settings.config())
+    service = Service(backbone, choose(backbone, limits, vllm or (), llama), limits, settings.config())
     output.note(f"{service.model_name} answers on http://{host}:{port}; documentation at /docs")
     configure()
     with _pages(service, output) if web else nullcontext() as pages:

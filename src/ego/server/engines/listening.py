@@ -1,6 +1,9 @@
-"""Listen to an answer as it appears: pass it on, and end it at a stop text."""
+"""Listen to an answer as it appears: pass it on, end it at a stop text, and make the reply of what was heard."""
 
 from collections.abc import Callable, Sequence
+
+from ego.answer import mentions
+from ego.server.conversation import Reply
 
 
 class MetStopError(Exception):
@@ -43,6 +46,39 @@ class Listener:
         if text:
             self.text += text
             self._emit(text)
+
+
+def reply_of(
+    listener: Listener,
+    used: tuple[str, ...],
+    dropped: tuple[str, ...],
+    *,
+    prompt_tokens: int,
+    answer_tokens: int,
+    cut: bool,
+    cached_tokens: int = 0,
+) -> Reply:
+    """Make the reply of an answer that is over.
+
+    Args:
+        listener: Has heard it.
+        used: Concepts in the prompt.
+        dropped: Concepts that were left out of it.
+        prompt_tokens: Length of the prompt.
+        answer_tokens: Length of the answer.
+        cut: Whether there was no room for more.
+        cached_tokens: Tokens of the prompt that were not read again.
+    """
+    return Reply(
+        text=listener.text,
+        finish="length" if cut else "stop",
+        prompt_tokens=prompt_tokens,
+        answer_tokens=answer_tokens,
+        cached_tokens=cached_tokens,
+        used=used,
+        dropped=dropped,
+        mentioned=tuple(name for name in used if mentions(listener.text, name)),
+    )
 
 
 def _overlap(text: str, stop: str) -> int:

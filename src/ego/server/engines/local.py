@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ego.answer import mentions
 from ego.backbones.base import Backbone, Generation, Request
 from ego.personalizer import Ego
 from ego.scene import Scene
 from ego.server.conversation import Message, Reply, Wanted, pictures_of, words_of
 from ego.server.engines.base import Offers
-from ego.server.engines.listening import Listener, MetStopError
+from ego.server.engines.listening import Listener, MetStopError, reply_of
 from ego.server.engines.prompting import answer_room, conversation_prompt, is_plain
 from ego.server.speaking import say
 from ego.server.work import ModelThread, Ticket
@@ -76,28 +75,25 @@ class _Answering:
 
     def finish(self, said: Generation | Exception) -> Reply | Exception:
         """Make the reply; an answer that met a stop text is whole, too."""
-        listener, request = self.listener, self.request
         if isinstance(said, MetStopError):
-            return _reply(self.scene, listener, self.backbone.count_tokens(request.prompt), listener.pieces, cut=False)
+            length = self.backbone.count_tokens(self.request.prompt)
+            return self._reply(length, self.listener.pieces, cut=False)
         if isinstance(said, Exception):
             return said
-        listener.finish()
+        self.listener.finish()
         length = len(said.token_ids)
-        return _reply(self.scene, listener, said.prompt_tokens, length, cut=length >= request.max_new_tokens)
+        return self._reply(said.prompt_tokens, length, cut=length >= self.request.max_new_tokens)
 
-
-def _reply(scene: Scene, listener: Listener, prompt_tokens: int, answer_tokens: int, *, cut: bool) -> Reply:
-    names = tuple(memory.name for memory in scene.memories)
-    return Reply(
-        text=listener.text,
-        finish="length" if cut else "stop",
-        prompt_tokens=prompt_tokens,
-        answer_tokens=answer_tokens,
-        cached_tokens=0,
-        used=names,
-        dropped=scene.dropped,
-        mentioned=tuple(name for name in names if mentions(listener.text, name)),
-    )
+    def _reply(self, prompt_tokens: int, answer_tokens: int, *, cut: bool) -> Reply:
+        used = tuple(memory.name for memory in self.scene.memories)
+        return reply_of(
+            self.listener,
+            used,
+            self.scene.dropped,
+            prompt_tokens=prompt_tokens,
+            answer_tokens=answer_tokens,
+            cut=cut,
+        )
 
 
 def _tell(loop: asyncio.AbstractEventLoop, emit: Callable[[str], None], piece: str) -> None:

@@ -33,13 +33,20 @@ def is_plain(turns: Sequence[Message]) -> bool:
     return not pictures_of(later) and not any(isinstance(part, str) for part in first.content[:count])
 
 
-def answer_room(personal: Ego, prompt: Prompt, wanted: int) -> int:
+def answer_room(personal: Ego, prompt: Prompt, wanted: int, *, most: int | None = None) -> int:
     """Shorten an answer to what the model can still read; clients ask for thousands of tokens by habit.
+
+    Args:
+        personal: Whose model answers.
+        prompt: What it is asked.
+        wanted: Most tokens of the answer.
+        most: Tokens that the engine takes, if these are fewer than the model's.
 
     Raises:
         ContextBudgetError: If there is no room at all.
     """
     length, context = personal.backbone.count_tokens(prompt), personal.backbone.card.context_length
+    context = context if most is None else min(most, context)
     if length >= context:
         raise ContextBudgetError(
             f"the conversation takes {length} tokens, but the model reads {context} at most; use fewer or smaller "

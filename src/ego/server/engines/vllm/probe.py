@@ -6,13 +6,11 @@ import re
 from typing import Any
 
 import httpx2
-import torch
-from PIL import Image
 
-from ego.backbones.chat_format import PROBE_IMAGE
 from ego.backbones.huggingface import HuggingFaceBackbone
 from ego.errors import BackboneError
-from ego.prompt import Picture, Prompt, SoftTokens, Text, Turn
+from ego.prompt import Picture
+from ego.server.engines.probing import no_thought, sample
 from ego.server.engines.vllm.parts import RESERVED, ChatParts
 from ego.server.engines.vllm.replicas import Replica, Replicas
 
@@ -21,7 +19,6 @@ _PROCESSOR_KEYS = ("crop_to_patches", "min_patches", "max_patches", "do_image_sp
 OLDEST = (0, 24, 0)
 """The first release in which prompt embeddings cannot crash models with M-RoPE (GHSA-33cg-gxv8-3p8g)."""
 TOLERANCE = 1.0  # nats: how much less likely the server's first token may be here than the likeliest
-QUESTION = "What is this?"
 ADVICE = (
     (r"enable-prompt-embeds", "it was started without --enable-prompt-embeds; start it with that flag"),
     (
@@ -52,11 +49,8 @@ async def examine(replicas: Replicas, replica: Replica, backbone: HuggingFaceBac
             f"vLLM cannot take memories of {backbone.card.model_id} beside a picture: its tokens have DeepStack "
             "levels; use the engine in the process"
         )
-    if backbone.thought is not None:
-        raise UnfitError(
-            f"{backbone.card.model_id} thinks before every answer, and only the engine in the process reads answers "
-            "behind a thought; use that, or a model that answers without thinking"
-        )
+    if thinking := no_thought(backbone):
+        raise UnfitError(thinking)
     await _require_version(replicas, replica)
     replica.model = await _model_name(replicas, replica)
     replica.pixels = await _takes_pixels(replicas, replica, backbone)
@@ -107,7 +101,7 @@ def _obstacle(answer: dict[str, Any], backbone: HuggingFaceBackbone) -> str:
             f"its vocabulary has no row left for {RESERVED}; start it with --tokenizer FOLDER, a copy of the model's "
             f"tokenizer files and config.json in which a special token that nobody uses is renamed {RESERVED}"
         )
-    if not _error_of(answer) and len(_read(answer)) != backbone.count_tokens(_sample(backbone)[0]):
+    if not _error_of(answer) and len(_read(answer)) != backbone.count_tokens(sample(backbone)[0]):
         settings = json.dumps(processor_settings(backbone))
         return (
             f"it cuts pictures into other tokens than the model here; start it with --mm-processor-kwargs '{settings}'"
@@ -128,7 +122,7 @@ def processor_settings(backbone: HuggingFaceBackbone) -> dict[str, Any]:
 
 
 async def _try(replicas: Replicas, replica: Replica, parts: ChatParts) -> dict[str, Any]:
-    prompt, image = _sample(parts.backbone)
+    prompt, image = sample(parts.backbone)
     body = {
         "model": replica.model,
         "messages": parts.messages(
@@ -150,7 +144,7 @@ def _require_same(answer: dict[str, Any], backbone: HuggingFaceBackbone) -> None
     if problem:
         advice = next((text for pattern, text in ADVICE if re.search(pattern, problem, re.IGNORECASE)), "")
         raise UnfitError(advice or f"it refuses a picture with a memory: {problem[:300]}")
-    prompt, _ = _sample(backbone)
+    prompt, _ = sample(backbone)
     chat, read = backbone.chat.tokenize(prompt), _read(answer)
     if len(read) != len(chat.ids):
         raise UnfitError(
@@ -167,16 +161,6 @@ def _require_same(answer: dict[str, Any], backbone: HuggingFaceBackbone) -> None
         raise UnfitError(
             "it answers otherwise than the model here: its weights are not the same; serve the same checkpoint"
         )
-
-
-def _sample(backbone: HuggingFaceBackbone) -> tuple[Prompt, Image.Image]:
-    """Make a conversation with a row, and with a picture after words and before them; always the same."""
-    image = Image.linear_gradient("L").resize(PROBE_IMAGE).convert("RGB")
-    tokens = backbone.encode_image(image)
-    row = SoftTokens(tokens.select(torch.tensor([0])))
-    picture = Picture(tokens)
-    first = Turn("user", (Text("A memory: "), row, Text(" A picture: "), picture, Text(QUESTION)))
-    return Prompt((first, Turn("assistant", (Text("A thing."),)), Turn("user", (picture, Text(QUESTION))))), image
 
 
 def _read(answer: dict[str, Any]) -> list[int]:

@@ -1,0 +1,1 @@
+"""The engine that lets llama.cpp speak: prompts go in as rows, words come out."""
