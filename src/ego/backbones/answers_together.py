@@ -22,7 +22,7 @@ from ego.backbones.decoding import Transcript
 from ego.backbones.greedy import Beginning, greedy_tokens, steps_ahead
 from ego.backbones.prefix import GROWING, fork
 from ego.backbones.runner import Runner
-from ego.backbones.scoring import BATCH_TOKENS
+from ego.backbones.scoring import BATCH_TOKENS, batches_of
 
 Recording: TypeAlias = Callable[[Recorder | RecorderOfRows | None], AbstractContextManager[None]]
 
@@ -95,7 +95,9 @@ def speak_together(
         ends: Tokens that end a turn; not part of an answer.
         recording: Lets a recorder see the passes inside it.
     """
-    for batch in _packed(speakers, BATCH_TOKENS if can_speak_together(runner.can) else 0):
+    most = BATCH_TOKENS if can_speak_together(runner.can) else 0
+    for numbers in batches_of(list(map(len, speakers)), most):
+        batch = [speakers[number] for number in numbers]
         yield from (_speak if len(batch) > 1 else _speak_alone)(runner, batch, ends, recording)
 
 
@@ -152,15 +154,3 @@ def _padded(begins: Sequence[Beginning]) -> tuple[Any, Int[Tensor, "row token"]]
                 setattr(layer, name, torch.cat([pad(one, (0, 0, width - one.shape[-2], 0)) for one in held]))
     lengths = torch.tensor([begin.position for begin in begins], device=begins[0].scores.device)
     return together, (torch.arange(width, device=lengths.device) >= width - lengths[:, None]).long()
-
-
-def _packed(speakers: Sequence[Speaker], most_tokens: int) -> Iterator[list[Speaker]]:
-    """Group speakers of similar length; keys and values of a group are held at a time, padding included."""
-    batch: list[Speaker] = []
-    for speaker in sorted(speakers, key=len):
-        if batch and (len(batch) + 1) * len(speaker) > most_tokens:
-            yield batch
-            batch = []
-        batch.append(speaker)
-    if batch:
-        yield batch

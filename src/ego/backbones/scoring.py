@@ -109,22 +109,32 @@ class Scorer:
 
     def _rows(self, suffixes: Sequence[Tokens], past: PrefixState | None) -> list[Tensor]:
         rows: dict[int, Tensor] = {}
-        for batch in self._batches(suffixes, 0 if past is None else len(past.tokens)):
+        behind, full = 0 if past is None else len(past.tokens), self._runner.can.full_attention
+        for batch in batches_of([behind + len(one) for one in suffixes], self._batch_tokens, even=not full):
             cache = None if past is None else fork(past.cache, copies=len(batch))
             arguments = self._runner.arguments([suffixes[index] for index in batch], past)
             logits = self._runner.forward(arguments, cache, keep=1).logits[:, -1]
             rows |= dict(zip(batch, logits.float().cpu(), strict=True))
         return [rows[index] for index in range(len(suffixes))]
 
-    def _batches(self, suffixes: Sequence[Tokens], behind: int) -> Iterator[list[int]]:
-        """Group stretches: similar lengths together, equal ones only where padding would be seen, memory bounded."""
-        batch: list[int] = []
-        for index in sorted(range(len(suffixes)), key=lambda index: len(suffixes[index])):
-            width = len(suffixes[index])
-            uneven = bool(batch) and not self._runner.can.full_attention and len(suffixes[batch[0]]) != width
-            if batch and (uneven or (len(batch) + 1) * (behind + width) > self._batch_tokens):
-                yield batch
-                batch = []
-            batch.append(index)
-        if batch:
+
+def batches_of(lengths: Sequence[int], most_tokens: int, *, even: bool = False) -> Iterator[list[int]]:
+    """Group rows into batches, similar lengths together; keys and values of a batch are held at a time.
+
+    Args:
+        lengths: Tokens of each row, its context included.
+        most_tokens: Most tokens of a batch, padding included; a longer row stands alone.
+        even: Only rows of one length stand together: padding would be seen.
+
+    Yields:
+        The numbers of the rows of each batch.
+    """
+    batch: list[int] = []
+    for row in sorted(range(len(lengths)), key=lengths.__getitem__):
+        uneven = even and bool(batch) and lengths[batch[0]] != lengths[row]
+        if batch and (uneven or (len(batch) + 1) * lengths[row] > most_tokens):
             yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
