@@ -43,7 +43,8 @@ class VisualTokens:
         spatial: False for tokens without a place, such as newline tokens.
         grid_position: Row and column in the merged grid, for models with multimodal rotary positions; else None.
         grid: Rows and columns of that grid, or None.
-        grid_time: Place of each token on the time axis of those positions, for the tokens of a video; else None.
+        grid_time: Place of each token on the time axis of those positions, for the tokens of a video (all 0 where a
+            family counts no such positions); else None.
         markup: How the tokens stand in a prompt, for a whole image of a model in this process; a choice of tokens has
             none and stands in one run between the family's delimiters.
         whole_of: Width and height of the image of which these are all tokens in order, for a memory that keeps all: it
@@ -68,7 +69,7 @@ class VisualTokens:
 
     @property
     def is_video(self) -> bool:
-        """Tell the tokens of a video, each of which shows a pair of its frames, from those of an image."""
+        """Tell the tokens of a video from those of an image."""
         return self.grid_time is not None
 
     @property
