@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from ego import answer_correction
-from ego.answer_correction import FILE_NAME, fit, no_correction, saved_correction
+from ego.answer_correction import FILE_NAME, SimilarityLine, fit, no_correction, refit, saved_correction
 from ego.backbones import load_backbone
 from ego.concept import Concept
 from ego.errors import BackboneError, ConfigError, InputError
 from ego.memory import Fingerprint
 from ego.personalizer import Ego
+from ego.similarity_filter import partial_similarity
 from tests.backbones.tiny import picture, save
 
 FINGERPRINT = Fingerprint(
@@ -59,11 +60,28 @@ def test_one_kind_of_photos_is_not_enough() -> None:
         fit(FINGERPRINT, "d", [1.0, 2.0], [True, True], source="test")
 
 
-def test_margins_come_back_from_probabilities() -> None:
-    known = no_correction(FINGERPRINT, "d").model_copy(update={"scale": 0.7, "bias": -0.4})
-    margins = torch.tensor([-5.0, 0.0, 3.0])
-    assert torch.allclose(known.margin(known.probability(margins)), margins, atol=1e-3)
-    assert known.margin(torch.tensor([0.0, 1.0])).isfinite().all()
+def test_what_makes_the_answers_is_found_again_with_the_similarity() -> None:
+    drawn = torch.Generator().manual_seed(0)
+    margins, similar = 4 * torch.randn(20_000, generator=drawn), torch.rand(20_000, generator=drawn)
+    truths = torch.rand(20_000, generator=drawn) < torch.sigmoid(0.5 * margins + 8 * similar - 5)
+    found = fit(FINGERPRINT, "d", margins.tolist(), truths.tolist(), source="test", similarities=similar.tolist())
+    line = found.with_similarity
+    assert line is not None
+    assert (line.scale, line.similarity, line.bias) == pytest.approx((0.5, 8, -5), rel=0.05)
+    told = found.probability(margins, similar)
+    assert torch.allclose(told, torch.sigmoid(line.scale * margins + line.similarity * similar + line.bias))
+    assert torch.equal(found.probability(margins), torch.sigmoid(found.scale * margins + found.bias))
+
+
+@pytest.mark.parametrize("similarity", [None, SimilarityLine(scale=0.5, similarity=8, bias=-5)])
+def test_a_correction_of_corrected_answers_is_one_correction(similarity: SimilarityLine | None) -> None:
+    known = no_correction(FINGERPRINT, "d").model_copy(update={"scale": 0.7, "with_similarity": similarity})
+    margins, similar = torch.tensor([-5.0, 0.0, 1.0, 3.0]), torch.tensor([0.2, 0.9, 0.5, 0.6])
+    said = known.probability(margins.double(), similar.double())
+    new, corrected = refit(known, said.tolist(), [False, True, False, True], source="test")
+    assert new.probability(margins.double(), similar.double()).tolist() == pytest.approx(corrected, abs=1e-6)
+    assert (new.with_similarity is None) == (similarity is None)
+    assert new.source == "test"
 
 
 def test_a_correction_is_found_for_its_model_only(own_folder: Path) -> None:
@@ -103,8 +121,14 @@ def test_recognition_uses_the_correction_of_the_model(own_folder: Path) -> None:
     before = personal.recognize(seen)["Bo"].probability
     plain = no_correction(backbone.fingerprint, backbone.card.decoder)
     plain.model_copy(update={"scale": 2.0, "bias": 1.0}).save()
-    margin = plain.margin(torch.tensor([before]))
+    margin = torch.tensor(before).logit()
     assert personal.recognize(seen)["Bo"].probability == pytest.approx(torch.sigmoid(2 * margin + 1).item(), abs=1e-4)
+    line = SimilarityLine(scale=2, similarity=3, bias=-1)
+    plain.model_copy(update={"with_similarity": line}).save()
+    (memory,) = personal.memories
+    similar = partial_similarity(memory.tokens.rows, backbone.encode_image(seen).rows)
+    told = torch.sigmoid(2 * margin + 3 * similar - 1).item()
+    assert personal.recognize(seen)["Bo"].probability == pytest.approx(told, abs=1e-4)
 
 
 def test_a_checkpoint_says_how_many_concepts_it_tells_apart(own_folder: Path) -> None:

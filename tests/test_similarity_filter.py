@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ego.similarity_filter import fill, shortlist, similarity
+from ego.similarity_filter import fill, partial_similarity, shortlist, similarity
 from tests.examples_of_memories import memory_of, tokens_of
 
 EAST, NORTH = [1.0, 0.0], [0.0, 1.0]
@@ -13,6 +13,12 @@ def test_similarity_is_the_mean_over_rows_of_the_best_cosine() -> None:
     image = torch.tensor([[5.0, 0.0]])
     assert similarity(torch.tensor([EAST, NORTH]), image) == pytest.approx(0.5)
     assert similarity(torch.tensor([EAST, NORTH]), torch.tensor([[5.0, 0.0], [0.0, 2.0]])) == pytest.approx(1.0)
+
+
+def test_what_is_not_seen_of_a_memory_does_not_count_against_it() -> None:
+    memory = torch.eye(4)[:3]  # one row of three is nowhere in the picture; the better half of three are two
+    assert partial_similarity(memory, torch.eye(4)[:2]) == pytest.approx(1.0)
+    assert partial_similarity(memory, torch.eye(4)[:1]) == pytest.approx(0.5)
 
 
 def test_everything_stays_within_the_budget() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -10,6 +11,7 @@ from ego.backbones.base import Backbone, Generation, Prefix
 from ego.memory import ConceptMemory
 from ego.prompt import Prompt, query_prompt, recognition_question
 from ego.results import Answer, Recognition, Said
+from ego.similarity_filter import partial_similarity
 from ego.visual_tokens import VisualTokens
 
 YES_WORDS = ("Yes", "yes", "YES")
@@ -37,7 +39,8 @@ def recognize_pictures(
     prompts = [query_prompt(memories, images, recognition_question(name)) for images in pictures for name in names]
     logits = backbone.next_token_logits(prompts, prefix=prefix)
     yes, no = backbone.word_ids(YES_WORDS), backbone.word_ids(NO_WORDS)
-    probabilities = yes_probabilities(backbone, logits).tolist()
+    alike = similarities(backbone, [(memory, images) for images in pictures for memory in memories])
+    probabilities = yes_probabilities(backbone, logits, alike).tolist()
     said = [_read(token, yes, no) for token in logits.argmax(-1).tolist()]
     found = [
         Recognition(name, probability >= threshold, probability, threshold, word)
@@ -52,10 +55,33 @@ def not_asked(name: str, threshold: float) -> Recognition:
     return Recognition(name, present=False, probability=0.0, threshold=threshold, said="not asked")
 
 
-def yes_probabilities(backbone: Backbone, logits: Float[Tensor, "prompt vocab"]) -> Float[Tensor, " prompt"]:
-    """P(yes) / (P(yes) + P(no)) of the first answer token, with the model's own correction if it has one."""
+def similarities(
+    backbone: Backbone, pairs: Sequence[tuple[ConceptMemory, Sequence[VisualTokens]]]
+) -> Float[Tensor, " prompt"] | None:
+    """How similar the tokens of a picture (or some frames) are to a memory's; None where no answer depends on it."""
+    if saved_correction(backbone.fingerprint, backbone.card.decoder).with_similarity is None:
+        return None
+    seen = {id(images): torch.cat([image.rows for image in images]) for _, images in pairs}
+    return torch.tensor(
+        [
+            partial_similarity(memory.tokens.rows.to(seen[id(images)].device), seen[id(images)])
+            for memory, images in pairs
+        ]
+    )
+
+
+def yes_probabilities(
+    backbone: Backbone, logits: Float[Tensor, "prompt vocab"], alike: Float[Tensor, " prompt"] | None = None
+) -> Float[Tensor, " prompt"]:
+    """P(yes) / (P(yes) + P(no)) of the first answer token, with the model's own correction if it has one.
+
+    Args:
+        backbone: The model.
+        logits: Of the first answer token.
+        alike: Of memory and picture, as `similarities` tells it, for questions about memories.
+    """
     margin = yes_margin(logits, backbone.word_ids(YES_WORDS), backbone.word_ids(NO_WORDS))
-    return saved_correction(backbone.fingerprint, backbone.card.decoder).probability(margin)
+    return saved_correction(backbone.fingerprint, backbone.card.decoder).probability(margin, alike)
 
 
 def yes_margin(

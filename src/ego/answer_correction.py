@@ -3,13 +3,17 @@
 A model may be sure too often, or say yes too easily. What it says is the margin of yes: the log-odds of yes against no
 of its first answer token. The correction is a straight line on the margin (Platt scaling): where it holds, 0.5 is the
 threshold to use. It leaves the order of the answers as it is.
+
+A model may also see better than it says. A second line, for answers about remembered pictures, adds how similar the
+picture's tokens are to the memory's (`similarity_filter.partial_similarity`). Both are the model's own, and compared
+anyway when a library does not fit into the context. This line does change the order of the answers.
 """
 
 import logging
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -31,6 +35,22 @@ LEAST_SCALE = 1e-3
 ALMOST_SURE = 1e-7  # float32 knows no probability nearer to 0 or 1
 
 
+class SimilarityLine(BaseModel):
+    """What is done to the margin of yes where the similarity of memory and picture is known.
+
+    Attributes:
+        scale: Factor on the margin.
+        similarity: Factor on the similarity.
+        bias: Added to both.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scale: float = Field(gt=0, allow_inf_nan=False)
+    similarity: float = Field(gt=0, allow_inf_nan=False)
+    bias: float = Field(allow_inf_nan=False)
+
+
 class AnswerCorrection(BaseModel):
     """What is done to the margin of yes of one model before it becomes a probability.
 
@@ -39,6 +59,7 @@ class AnswerCorrection(BaseModel):
         decoder: Digest of its language model.
         scale: Factor on the margin; below 1 the model was too sure.
         bias: Added to it; below 0 the model said yes too easily.
+        with_similarity: The line for answers about memories of pictures; None takes the one above.
         answers: Number of answers behind the fit.
         source: Where the correction comes from.
     """
@@ -50,16 +71,18 @@ class AnswerCorrection(BaseModel):
     decoder: str
     scale: float = Field(gt=0, allow_inf_nan=False)
     bias: float = Field(allow_inf_nan=False)
+    with_similarity: SimilarityLine | None = None
     answers: int = Field(ge=0)
     source: str = "ego tune-threshold"
 
-    def probability(self, margin: Float[Tensor, " answer"]) -> Float[Tensor, " answer"]:
-        """Turn margins into corrected probabilities of yes."""
-        return torch.sigmoid(self.scale * margin + self.bias)
-
-    def margin(self, probability: Float[Tensor, " answer"]) -> Float[Tensor, " answer"]:
-        """Find the margins that were corrected to these probabilities: what to fit anew."""
-        return (probability.clamp(ALMOST_SURE, 1 - ALMOST_SURE).logit() - self.bias) / self.scale
+    def probability(
+        self, margin: Float[Tensor, " answer"], similarity: Float[Tensor, " answer"] | None = None
+    ) -> Float[Tensor, " answer"]:
+        """Turn margins into corrected probabilities of yes; `similarity` is heeded if there is a line for it."""
+        line = self.with_similarity
+        if line is None or similarity is None:
+            return torch.sigmoid(self.scale * margin + self.bias)
+        return torch.sigmoid(line.scale * margin + line.similarity * similarity.to(margin) + line.bias)
 
     def save(self, path: Path | None = None) -> Path:
         """Write the correction, by default to where `saved_correction` finds it.
@@ -103,38 +126,109 @@ def forget_correction(fingerprint: Fingerprint, decoder: str) -> Path | None:
 
 
 def fit(
-    fingerprint: Fingerprint, decoder: str, margins: Sequence[float], truths: Sequence[bool], *, source: str
+    fingerprint: Fingerprint,
+    decoder: str,
+    margins: Sequence[float],
+    truths: Sequence[bool],
+    *,
+    source: str,
+    similarities: Sequence[float] | None = None,
 ) -> AnswerCorrection:
-    """Fit scale and bias to answers of which the truth is known, uncorrected margins given.
+    """Fit a correction to answers of which the truth is known, uncorrected margins given.
+
+    Args:
+        fingerprint: The model.
+        decoder: Digest of its language model.
+        margins: What it said.
+        truths: Whether the concept was there.
+        source: Where the answers come from.
+        similarities: Of memory and picture of each answer; with them both lines are fitted.
 
     Raises:
         InputError: If all of the concepts asked about were there, or none of them.
     """
-    if not any(truths) or all(truths):
-        raise InputError("a correction needs photos that show the concept and photos that do not; give both")
-    scale, bias = _platt(torch.tensor(margins, dtype=torch.float64), torch.tensor(truths))
+    said, there = _inputs(margins, truths)
+    scale, bias = _rising(_platt(said, there))
+    line = None
+    if similarities is not None:
+        both = torch.cat([said[:, :1], torch.tensor(similarities, dtype=said.dtype)[:, None], said[:, 1:]], 1)
+        told, similarity, offset = _platt(both, there)
+        line = SimilarityLine(scale=max(told, LEAST_SCALE), similarity=max(similarity, LEAST_SCALE), bias=offset)
     return AnswerCorrection(
-        fingerprint=fingerprint, decoder=decoder, scale=scale, bias=bias, answers=len(margins), source=source
+        fingerprint=fingerprint,
+        decoder=decoder,
+        scale=scale,
+        bias=bias,
+        with_similarity=line,
+        answers=len(margins),
+        source=source,
     )
 
 
-def _platt(margins: Float[Tensor, " answer"], truths: Tensor) -> tuple[float, float]:
+def refit(
+    known: AnswerCorrection, probabilities: Sequence[float], truths: Sequence[bool], *, source: str
+) -> tuple[AnswerCorrection, list[float]]:
+    """Fit a correction to corrected answers: the line that gave them is scaled and shifted.
+
+    Args:
+        known: The correction that the answers were given with.
+        probabilities: Of yes, as `Ego.recognize` says them.
+        truths: Whether the concept was there.
+        source: Where the answers come from.
+
+    Returns:
+        The new correction, and the probabilities that it gives these answers.
+
+    Raises:
+        InputError: If all of the concepts asked about were there, or none of them.
+    """
+    sure = torch.tensor(probabilities, dtype=torch.float64).clamp(ALMOST_SURE, 1 - ALMOST_SURE).logit()
+    scale, bias = _rising(_platt(*_inputs(sure.tolist(), truths)))
+    line = known.with_similarity or known
+    changed: dict[str, Any] = {"scale": scale * line.scale, "bias": scale * line.bias + bias}
+    new: dict[str, Any] = {"answers": len(truths), "source": source}
+    if known.with_similarity is not None:
+        factor = scale * known.with_similarity.similarity
+        changed = {"with_similarity": SimilarityLine(similarity=factor, **changed)}
+    corrected: list[float] = torch.sigmoid(scale * sure + bias).tolist()
+    return known.model_copy(update=changed | new), corrected
+
+
+def _inputs(margins: Sequence[float], truths: Sequence[bool]) -> tuple[Float[Tensor, "answer 2"], Tensor]:
+    if not any(truths) or all(truths):
+        raise InputError("a correction needs photos that show the concept and photos that do not; give both")
+    said = torch.tensor(margins, dtype=torch.float64)
+    return torch.stack([said, torch.ones_like(said)], 1), torch.tensor(truths)
+
+
+def _rising(line: Sequence[float]) -> tuple[float, float]:
+    """A constant margin, or one that is lower for what is there, has no rising curve: its scale is nearly nothing."""
+    return max(line[0], LEAST_SCALE), line[1]
+
+
+def _platt(inputs: Float[Tensor, "answer input"], truths: Tensor) -> list[float]:
     """Fit a logistic curve by Newton's method; Platt's softened targets keep it finite where a gap divides them.
 
-    A constant margin, or one that is lower for what is there, has no rising curve: its scale is nearly nothing.
+    Args:
+        inputs: What is weighed; ones last.
+        truths: Whether the concept was there.
+
+    Returns:
+        The weight of each input.
     """
     yes, no = int(truths.sum()), int((~truths).sum())
-    wanted = torch.where(truths, (yes + 1) / (yes + 2), 1 / (no + 2)).to(margins)
-    inputs = torch.stack([margins, torch.ones_like(margins)], 1)
-    line = torch.tensor([0.0, torch.logit(wanted.mean()).item()], dtype=margins.dtype)
+    wanted = torch.where(truths, (yes + 1) / (yes + 2), 1 / (no + 2)).to(inputs)
+    line = torch.zeros(inputs.shape[1], dtype=inputs.dtype)
+    line[-1] = torch.logit(wanted.mean())
     for _ in range(STEPS):
         told = torch.sigmoid(inputs @ line)
-        curvature = inputs.T @ (inputs * (told * (1 - told))[:, None]) + 1e-9 * torch.eye(2, dtype=margins.dtype)
-        step = torch.linalg.solve(curvature, inputs.T @ (told - wanted))
+        curvature = inputs.T @ (inputs * (told * (1 - told))[:, None])
+        step = torch.linalg.solve(curvature + 1e-9 * torch.eye(len(line), dtype=line.dtype), inputs.T @ (told - wanted))
         line = line - step.clamp(-2, 2)  # a full step may overshoot where the curve is flat
         if step.abs().max() < SETTLED:
             break
-    return max(float(line[0]), LEAST_SCALE), float(line[1])
+    weights: list[float] = line.tolist()
+    return weights
 
 
 def _own_file(fingerprint: Fingerprint, decoder: str) -> Path:

@@ -40,6 +40,16 @@ def similarity(memory: Float[Tensor, "kept dim"], image: Float[Tensor, "visual d
     return float(cosine.amax(dim=1).mean())
 
 
+def partial_similarity(memory: Float[Tensor, "kept dim"], image: Float[Tensor, "visual dim"]) -> float:
+    """Mean over the better half of the memory's rows of the maximum cosine over image tokens.
+
+    What is hidden in the picture, or turned away, counts for nothing.
+    """
+    cosine = normalize(memory.float(), dim=-1) @ normalize(image.float(), dim=-1).T
+    best = cosine.amax(dim=1)
+    return float(best.topk((len(best) + 1) // 2).values.mean())
+
+
 def shortlist(
     memories: Sequence[ConceptMemory],
     images: Sequence[VisualTokens],

@@ -1,11 +1,12 @@
 """Examine the model on composed scenes: recognition, captions, questions, areas."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from colours import COLOURS
 from exam import CLEAR, Composed, Scene
+from PIL import Image
 from scipy.stats import spearmanr
 from scores import Decision, best_threshold, report
 from wording import and_list
@@ -15,6 +16,14 @@ from ego.backbones.base import Backbone
 
 NUMBERS = (1, 4)  # of concepts in memory
 HARD = 0.5  # share of absent concepts that are look-alikes of what is in the picture, where there is one
+
+
+Asked = Callable[[Ego, Image.Image, Sequence[str]], dict[str, float]]
+
+
+def probabilities(personal: Ego, picture: Image.Image, names: Sequence[str]) -> dict[str, float]:
+    """Recognize."""
+    return {name: seen.probability for name, seen in personal.recognize(picture, names).items()}
 
 
 @dataclass
@@ -98,14 +107,15 @@ def _by_selection(exam: Exam, decisions: Sequence[tuple[str, Decision]], number:
     return {f"recognition_{number}_{part}": report(some, 0.5) for part, some in parts.items() if some}
 
 
-def composed_decisions(exam: Exam, number: int) -> Iterator[tuple[str, Decision]]:
+def composed_decisions(exam: Exam, number: int, asked: Asked = probabilities) -> Iterator[tuple[str, Decision]]:
+    """Ask about every scene with so many concepts in memory; `asked` scores all of some names in a picture."""
     for scene in exam.composed.scenes:
         members = exam.choose(scene, number)
-        found = exam.personal.recognize(scene.picture, [exam.name(member) for member in members])
+        found = asked(exam.personal, scene.picture, [exam.name(member) for member in members])
         for member in members:
             near = any(twin in scene.there for twin in exam.composed.twins(member))
             name = exam.name(member)
-            yield name, Decision(member in scene.items, found[name].probability, near)
+            yield name, Decision(member in scene.items, found[name], near)
 
 
 def _captions(exam: Exam) -> dict[str, float]:

@@ -3,59 +3,112 @@
     python correct.py --world WORLD.npz --data DATA --model MODEL_FOLDER
 
 Asked is as the library asks by default: photos of the validation concepts with one concept in memory, and composed
-scenes of validation subjects with one and with four. Both count alike, whatever their number.
+scenes of validation subjects with one and with four. Both count alike, whatever their number. Two lines are fitted: on
+the margin of yes alone, and on it and the similarity of memory and picture.
 """
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from composed_exam import NUMBERS, composed_decisions, introduce
+from composed_exam import NUMBERS, Asked, Exam, composed_decisions, introduce, probabilities
 from exam import compose, photo_concepts
 from names import random_names
-from photo_exam import decisions, one_at_a_time
+from photo_exam import decisions, introduced, one_at_a_time
+from PIL import Image
 from scores import Decision, report
 from sources import read_pack
 from subjects import Cast
 
-from ego import load_backbone
-from ego.answer_correction import FILE_NAME, AnswerCorrection, fit, no_correction, saved_correction
+from ego import Ego, load_backbone
+from ego.answer_correction import ALMOST_SURE, FILE_NAME, AnswerCorrection, fit, saved_correction
 from ego.backbones.base import Backbone
+from ego.similarity_filter import partial_similarity
 
 SEED, CONCEPTS, SCENES = 101, 60, 60
 
 
-def validation(backbone: Backbone, world: Path, data: Path) -> dict[str, list[Decision]]:
+@dataclass(frozen=True)
+class Answers:
+    """Decisions scored by the uncorrected probability, and the same scored by the similarity of memory and picture."""
+
+    said: list[Decision]
+    similar: list[Decision]
+
+    def __len__(self) -> int:
+        """Count them."""
+        return len(self.said)
+
+    def repeated(self, times: int) -> "Answers":
+        """Count all of them several times."""
+        return Answers(self.said * times, self.similar * times)
+
+    def __add__(self, other: "Answers") -> "Answers":
+        """Put both together."""
+        return Answers(self.said + other.said, self.similar + other.similar)
+
+
+def validation(backbone: Backbone, world: Path, data: Path) -> dict[str, Answers]:
     """Ask everything that the correction is fitted to."""
     concepts = photo_concepts(data, "validation")
     names = random_names(np.random.default_rng(SEED), CONCEPTS)
-    exam = introduce(backbone, compose(Cast(read_pack(world), "val"), names, SEED, SCENES), "attention")
-    drawn = [decision for number in NUMBERS for _, decision in composed_decisions(exam, number)]
-    return {"photos": decisions(concepts, one_at_a_time(backbone, concepts, 1, "attention")), "composed": drawn}
+    composed = compose(Cast(read_pack(world), "val"), names, SEED, SCENES)
+    personal = introduced(backbone, concepts, 1, "attention")
+    every = [concept.name for concept in concepts]
+    return {
+        "photos": Answers(
+            decisions(concepts, one_at_a_time(backbone, concepts, 1, "attention")),
+            decisions(concepts, lambda picture: similarities(personal, picture, every)),
+        ),
+        "composed": Answers(
+            _composed(introduce(backbone, composed, "attention"), probabilities),
+            _composed(introduce(backbone, composed, "attention"), similarities),
+        ),
+    }
 
 
-def balanced(answers: dict[str, list[Decision]]) -> list[Decision]:
+def similarities(personal: Ego, picture: Image.Image, names: Sequence[str]) -> dict[str, float]:
+    """Compare the tokens of a picture with those of memories."""
+    rows = personal.backbone.encode_image(picture).rows
+    chosen = [memory for memory in personal.memories if memory.name in set(names)]
+    return {memory.name: partial_similarity(memory.tokens.rows.to(rows.device), rows) for memory in chosen}
+
+
+def _composed(exam: Exam, asked: Asked) -> list[Decision]:
+    return [decision for number in NUMBERS for _, decision in composed_decisions(exam, number, asked)]
+
+
+def balanced(answers: dict[str, Answers]) -> Answers:
     """Repeat the answers of the smaller sets, so that every set counts about alike."""
     most = max(len(some) for some in answers.values())
-    return [decision for some in answers.values() for decision in some * max(1, round(most / len(some)))]
+    every = Answers([], [])
+    for some in answers.values():
+        every += some.repeated(max(1, round(most / len(some))))
+    return every
 
 
-def fitted(backbone: Backbone, answers: Sequence[Decision], source: str) -> AnswerCorrection:
+def fitted(backbone: Backbone, answers: Answers, source: str) -> AnswerCorrection:
     """Fit a correction to answers that were given without one."""
-    model = (backbone.fingerprint, backbone.card.decoder)
-    said = torch.tensor([decision.score for decision in answers], dtype=torch.float64)
-    margins = no_correction(*model).margin(said).tolist()
-    return fit(*model, margins, [decision.truth for decision in answers], source=source)
+    margins = torch.tensor([decision.score for decision in answers.said], dtype=torch.float64).logit(eps=ALMOST_SURE)
+    return fit(
+        backbone.fingerprint,
+        backbone.card.decoder,
+        margins.tolist(),
+        [decision.truth for decision in answers.said],
+        source=source,
+        similarities=[decision.score for decision in answers.similar],
+    )
 
 
-def corrected(correction: AnswerCorrection, answers: Sequence[Decision]) -> list[Decision]:
+def corrected(correction: AnswerCorrection, answers: Answers) -> list[Decision]:
     """Give the answers as they are with a correction."""
-    plain = no_correction(correction.fingerprint, correction.decoder)
-    said = torch.tensor([decision.score for decision in answers], dtype=torch.float64)
-    told = correction.probability(plain.margin(said)).tolist()
-    return [Decision(d.truth, score, d.same_group, d.scene) for d, score in zip(answers, told, strict=True)]
+    margins = torch.tensor([decision.score for decision in answers.said], dtype=torch.float64).logit(eps=ALMOST_SURE)
+    similar = torch.tensor([decision.score for decision in answers.similar], dtype=torch.float64)
+    told = correction.probability(margins, similar).tolist()
+    return [Decision(d.truth, score, d.same_group, d.scene) for d, score in zip(answers.said, told, strict=True)]
 
 
 def main() -> None:
@@ -73,11 +126,11 @@ def main() -> None:
     correction = fitted(backbone, balanced(answers), f"training/mini/correct.py, validation answers {told}")
     for name, some in answers.items():
         alone = fitted(backbone, some, name)
-        print(f"{name}: scale {alone.scale:.3f}, bias {alone.bias:.3f} by itself")
-        print("  before", report(some, 0.5), "\n  after ", report(corrected(correction, some), 0.5))
+        print(f"{name}: scale {alone.scale:.3f}, bias {alone.bias:.3f}, with {alone.with_similarity} by itself")
+        print("  before", report(some.said, 0.5), "\n  after ", report(corrected(correction, some), 0.5))
     correction.save(options.model / FILE_NAME)
     (options.model / FILE_NAME).chmod(0o644)
-    print(f"scale {correction.scale:.3f}, bias {correction.bias:.3f} in {options.model / FILE_NAME}")
+    print(f"scale {correction.scale:.3f}, bias {correction.bias:.3f}, with {correction.with_similarity}")
 
 
 if __name__ == "__main__":

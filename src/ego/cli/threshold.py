@@ -172,9 +172,7 @@ def _correct(
     personal: "Ego", absent: list[float], present: list[float]
 ) -> "tuple[AnswerCorrection, tuple[list[float], list[float]]]":
     """Fit a correction to what the model said before any; also what it makes of these photos."""
-    import torch
-
-    from ego.answer_correction import fit, saved_correction
+    from ego.answer_correction import refit, saved_correction
 
     if min(len(absent), len(present)) < FEWEST_OF_A_KIND:
         raise InputError(
@@ -182,11 +180,9 @@ def _correct(
             f"{FEWEST_OF_A_KIND} of each at least"
         )
     fingerprint, decoder = personal.backbone.fingerprint, personal.backbone.card.decoder
-    told = torch.tensor([*absent, *present], dtype=torch.float64)
-    margins = saved_correction(fingerprint, decoder).margin(told)
     truths = [False] * len(absent) + [True] * len(present)
-    correction = fit(fingerprint, decoder, margins.tolist(), truths, source="ego tune-threshold")
-    corrected: list[float] = correction.probability(margins).tolist()
+    known = saved_correction(fingerprint, decoder)
+    correction, corrected = refit(known, [*absent, *present], truths, source="ego tune-threshold")
     return correction, (corrected[: len(absent)], corrected[len(absent) :])
 
 

@@ -6,6 +6,7 @@ All of them differ only in EgoConfig and in what of a memory enters the prompt.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ego.answer import similarities
 from ego.backbones.base import Backbone
 from ego.concept import Concept
 from ego.config import EgoConfig
@@ -78,7 +79,9 @@ class MemoryMethod(Method[MemoryProfile]):
         if asked not in kept:
             return Reply("No", context_tokens=0, probability=0.0)
         parts, shared = self._parts(pictures, recognition_question(asked.name), kept)
-        return self.respondent.yes_or_no(parts, shared=shared)
+        images = [self.respondent.encode(picture) for picture in pictures]
+        alike = None if asked.memory is None else similarities(self.backbone, [(asked.memory, images)])
+        return self.respondent.yes_or_no(parts, shared=shared, alike=alike)
 
     def ask(
         self, pictures: Sequence[LoadedImage], question: str, known: Sequence[MemoryProfile], *, max_new_tokens: int
