@@ -141,3 +141,23 @@ def test_a_checkpoint_says_how_many_concepts_it_tells_apart(own_folder: Path) ->
     config.write_text(json.dumps(plain | {"ego_concepts_per_prompt": 0}))
     with pytest.raises(BackboneError, match="from 1 on"):
         load_backbone(folder, device="cpu", self_check=False)
+
+
+def test_a_caption_sees_only_who_is_recognized_where_the_checkpoint_says_so(own_folder: Path) -> None:
+    folder = save("internvl3", own_folder / "model", gain=2.0)
+    config = folder / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"ego_captions_of_recognized": True}))
+    personal = Ego(load_backbone(folder, device="cpu", self_check=False))
+    for seed, name in enumerate(("Bo", "Ada", "Kim", "Tom")):
+        personal.introduce(Concept(name, [picture(seed=seed)], keywords="dog"))
+    ranked = sorted(personal.recognize(picture(seed=9)).values(), key=lambda one: -one.probability)
+    threshold = (ranked[1].probability + ranked[2].probability) / 2
+    choosy = Ego(personal.backbone, personal.store, personal.config.model_copy(update={"threshold": threshold}))
+    said = choosy.caption(picture(seed=9))
+    assert set(said.names) == {one.name for one in ranked[:2]}
+    assert set(said.dropped) == {one.name for one in ranked[2:]}
+    nobody = Ego(personal.backbone, personal.store, personal.config.model_copy(update={"threshold": 1.0}))
+    assert nobody.caption(picture(seed=9)).names == ()
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"ego_captions_of_recognized": "yes"}))
+    with pytest.raises(BackboneError, match="true or false"):
+        load_backbone(folder, device="cpu", self_check=False)

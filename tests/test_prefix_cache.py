@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from ego import Ego, EgoConfig
-from ego.answer import yes_probabilities
+from ego.answer import similarities, yes_probabilities
 from ego.backbones.base import Backbone
 from ego.memory import ConceptMemory
 from ego.prefix_cache import PrefixCache
@@ -62,8 +62,11 @@ def afresh(backbone: Backbone, memories: Sequence[ConceptMemory], image: Any) ->
     tokens = backbone.encode_image(image)
     names = [memory.name for memory in memories]
     prompts = [query_prompt(memories, [tokens], recognition_question(name)) for name in names]
-    scores = [backbone.next_token_logits([prompt]) for prompt in prompts]
-    return {name: float(yes_probabilities(backbone, logits)[0]) for name, logits in zip(names, scores, strict=True)}
+    answers = {}
+    for name, memory, prompt in zip(names, memories, prompts, strict=True):
+        similar = similarities(backbone, [(memory, [tokens])])
+        answers[name] = float(yes_probabilities(backbone, backbone.next_token_logits([prompt]), similar)[0])
+    return answers
 
 
 def probabilities(made: Ego, image: Any) -> dict[str, float]:

@@ -39,8 +39,8 @@ def recognize_pictures(
     prompts = [query_prompt(memories, images, recognition_question(name)) for images in pictures for name in names]
     logits = backbone.next_token_logits(prompts, prefix=prefix)
     yes, no = backbone.word_ids(YES_WORDS), backbone.word_ids(NO_WORDS)
-    alike = similarities(backbone, [(memory, images) for images in pictures for memory in memories])
-    probabilities = yes_probabilities(backbone, logits, alike).tolist()
+    similar = similarities(backbone, [(memory, images) for images in pictures for memory in memories])
+    probabilities = yes_probabilities(backbone, logits, similar).tolist()
     said = [_read(token, yes, no) for token in logits.argmax(-1).tolist()]
     found = [
         Recognition(name, probability >= threshold, probability, threshold, word)
@@ -71,17 +71,17 @@ def similarities(
 
 
 def yes_probabilities(
-    backbone: Backbone, logits: Float[Tensor, "prompt vocab"], alike: Float[Tensor, " prompt"] | None = None
+    backbone: Backbone, logits: Float[Tensor, "prompt vocab"], similar: Float[Tensor, " prompt"] | None = None
 ) -> Float[Tensor, " prompt"]:
     """P(yes) / (P(yes) + P(no)) of the first answer token, with the model's own correction if it has one.
 
     Args:
         backbone: The model.
         logits: Of the first answer token.
-        alike: Of memory and picture, as `similarities` tells it, for questions about memories.
+        similar: Of memory and picture, as `similarities` tells it, for questions about memories.
     """
     margin = yes_margin(logits, backbone.word_ids(YES_WORDS), backbone.word_ids(NO_WORDS))
-    return saved_correction(backbone.fingerprint, backbone.card.decoder).probability(margin, alike)
+    return saved_correction(backbone.fingerprint, backbone.card.decoder).probability(margin, similar)
 
 
 def yes_margin(

@@ -6,6 +6,7 @@ personal = Ego(load_backbone("mini"), store=ConceptStore("my-concepts"))
 import os
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace as replaced
 from os import PathLike
 from pathlib import Path
 
@@ -180,10 +181,9 @@ class Ego:
         limit = self.config.threshold if threshold is None else threshold
         if not 0 <= limit <= 1:
             raise InputError(f"threshold {limit} is not a probability; give a number from 0 to 1")
-        memories = self._remembered(names)
+        memories = remembered(self.store, self.backbone.fingerprint, names)
         films = [groups(self._frames(image), self.config.frames_together) for image in images]
-        again = len(images) == 1
-        sights = [self._scenes.look(memories, frames, again=again) for film in films for frames in film]
+        sights = [self._scenes.look(memories, some, again=len(images) == 1) for film in films for some in film]
         if isinstance(memories, Crowd):
             memories = tuple({memory for sight in sights for memory in sight.memories})
         seen = recognize_sights(self._cache, sights, threshold=limit)
@@ -195,9 +195,7 @@ class Ego:
         return [as_corrected(one, memories, self.corrections, self.backbone, sum(film, ())) for one, film in pairs]
 
     def correct(self, name: str, image: QueryImage, *, there: bool) -> Recognition:
-        """Keep the user's word on whether a concept is in a picture; from then on answers about the concept heed it.
-
-        `corrections.undo()` takes the last word back.
+        """Keep the user's word on whether a concept is in a picture; answers heed it until `corrections.undo()`.
 
         Returns:
             What the model itself answers.
@@ -215,9 +213,7 @@ class Ego:
         return answered
 
     def where(self, image: QueryImage, names: Sequence[str] | None = None) -> dict[str, tuple[Pointing, ...]]:
-        """Say where the model looks for concepts: for each a box and a heat-map in every picture or frame.
-
-        It says so of absent ones, too; ask `recognize` first.
+        """Say where the model looks for concepts, there or not: a box and a heat-map in every picture or frame.
 
         Args:
             image: What to look at.
@@ -245,22 +241,25 @@ class Ego:
             names: Concepts that enter the prompt; all by default.
             on_text: Called with each piece of the answer as it appears.
         """
-        return Chat(self.look(image, names, question=question), self.config.answer_tokens).say(
-            question, on_text=on_text
-        )
+        chat = Chat(self.look(image, names, question=question), self.config.answer_tokens)
+        return chat.say(question, on_text=on_text)
 
     def caption(
-        self,
-        image: QueryImage,
-        names: Sequence[str] | None = None,
-        *,
-        on_text: Callable[[str], None] | None = None,
+        self, image: QueryImage, names: Sequence[str] | None = None, *, on_text: Callable[[str], None] | None = None
     ) -> Answer:
         """Describe an image or video in one sentence, with the names of the concepts in it."""
+        scene = self.caption_scene(image, names)
+        return scene.answer(scene.prompt(caption_question(scene.memories)), self.config.caption_tokens, on_text)
+
+    def caption_scene(self, image: QueryImage, names: Sequence[str] | None = None) -> Scene:
+        """Read what a caption is told from; of the concepts only those recognized, if the model tells it better so."""
         if image is None:
             raise InputError("there is no image to describe; give a path, an image, a video or frames")
-        scene = self.look(image, names, question=CAPTION_WITH_NAMES)
-        return scene.answer(scene.prompt(caption_question(scene.memories)), self.config.caption_tokens, on_text)
+        if not self.backbone.card.captions_of_recognized:
+            return self.look(image, names, question=CAPTION_WITH_NAMES)
+        seen = self.recognize(image, names)
+        scene = self.look(image, [name for name, one in seen.items() if one.present])
+        return replaced(scene, dropped=tuple(name for name, one in seen.items() if not one.present))
 
     def chat(self, image: QueryImage | None = None, names: Sequence[str] | None = None) -> Chat:
         """Begin a conversation of several turns about an image."""
@@ -278,7 +277,8 @@ class Ego:
 
     def sight(self, image: QueryImage | None, names: Sequence[str] | None = None, *, question: str = "") -> Sight:
         """Choose what `look` would let the model read, and stop there: for those who hand it to another engine."""
-        sight = self._scenes.look(self._remembered(names, question), () if image is None else self._frames(image))
+        memories = remembered(self.store, self.backbone.fingerprint, names, question)
+        sight = self._scenes.look(memories, () if image is None else self._frames(image))
         return in_view_of(self._cache, sight, question, threshold=self.config.threshold)
 
     def _pointing(self, memory: ConceptMemory, frame: Frame) -> Pointing:
@@ -291,9 +291,6 @@ class Ego:
             raise InputError("there is no image to look at; give a path, an image, a video or frames")
         return query_frames(image, self.config.video_frames)
 
-    def _remembered(self, names: Sequence[str] | None, question: str = "") -> tuple[ConceptMemory, ...] | Crowd:
-        return remembered(self.store, self.backbone.fingerprint, names, question)
-
     def _named(self, names: Sequence[str] | None) -> tuple[ConceptMemory, ...]:
-        found = self._remembered(names)
+        found = remembered(self.store, self.backbone.fingerprint, names)
         return self.memories if isinstance(found, Crowd) else found

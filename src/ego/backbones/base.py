@@ -33,6 +33,8 @@ class ModelCard:
         decoder: Digest of the language model's weights: layers and answers depend on it, memories do not.
         concepts_per_prompt: Most concepts that the model tells apart in one prompt; longer lists are asked in blocks.
             None: no limit is known. A checkpoint says it in its `config.json` ("ego_concepts_per_prompt").
+        captions_of_recognized: Whether the model describes a picture better with only the concepts in memory that it
+            recognizes there. A checkpoint says it in its `config.json` ("ego_captions_of_recognized").
     """
 
     model_id: str
@@ -46,6 +48,7 @@ class ModelCard:
     has_video: bool
     decoder: str
     concepts_per_prompt: int | None = None
+    captions_of_recognized: bool = False
 
 
 @dataclass(frozen=True, eq=False)

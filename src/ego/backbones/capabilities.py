@@ -9,6 +9,7 @@ from ego.errors import BackboneError
 TYPE_ARGUMENTS = ("token_type_ids", "mm_token_type_ids")
 FULL_ATTENTION = "full_attention"
 CONCEPTS_PER_PROMPT = "ego_concepts_per_prompt"
+CAPTIONS_OF_RECOGNIZED = "ego_captions_of_recognized"
 MASKED = ("sdpa",)
 """Attention functions that take a mask of which token sees which; token types would be put over it (Gemma)."""
 
@@ -32,6 +33,7 @@ class Capabilities:
         dim: Width of the language model.
         context_length: Longest prompt, tokens.
         concepts_per_prompt: Most concepts that the model tells apart in one prompt, if its `config.json` says so.
+        captions_of_recognized: It says so that captions are better without the concepts that are not recognized.
     """
 
     image_token: int
@@ -47,6 +49,7 @@ class Capabilities:
     dim: int
     context_length: int
     concepts_per_prompt: int | None
+    captions_of_recognized: bool
 
 
 def inspect_model(model: Any) -> Capabilities:
@@ -75,6 +78,7 @@ def inspect_model(model: Any) -> Capabilities:
         dim=int(text.hidden_size),
         context_length=int(text.max_position_embeddings),
         concepts_per_prompt=_concepts_per_prompt(model.config),
+        captions_of_recognized=_captions_of_recognized(model.config),
     )
 
 
@@ -125,3 +129,10 @@ def _sees_everything(text_config: Any) -> bool:
     if kinds:
         return all(kind == FULL_ATTENTION for kind in kinds)
     return getattr(text_config, "sliding_window", None) is None
+
+
+def _captions_of_recognized(config: Any) -> bool:
+    told = getattr(config, CAPTIONS_OF_RECOGNIZED, False)
+    if isinstance(told, bool):
+        return told
+    raise BackboneError(f"{CAPTIONS_OF_RECOGNIZED} of the model's config.json is {told!r}; it must be true or false")

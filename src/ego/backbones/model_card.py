@@ -34,4 +34,5 @@ def card_of(
         has_video=has_video,
         decoder=decoder_digest(model),
         concepts_per_prompt=can.concepts_per_prompt,
+        captions_of_recognized=can.captions_of_recognized,
     )

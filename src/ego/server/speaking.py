@@ -8,7 +8,7 @@ from ego.answer import answer_of
 from ego.backbones.base import Backbone, Generation, Request
 from ego.footage import QueryImage
 from ego.personalizer import Ego
-from ego.prompt import CAPTION_WITH_NAMES, caption_question
+from ego.prompt import caption_question
 from ego.results import Answer
 from ego.scene import Scene
 from ego.server.work import ModelThread, Ticket
@@ -86,7 +86,7 @@ class Describing:
     @staticmethod
     def of(personal: Ego, image: QueryImage, names: Sequence[str] | None) -> "Describing":
         """Read the image and the memories."""
-        scene = personal.look(image, names, question=CAPTION_WITH_NAMES)
+        scene = personal.caption_scene(image, names)
         prompt = scene.prompt(caption_question(scene.memories))
         return Describing(scene, Request(prompt, personal.config.caption_tokens, scene.prefix))
 

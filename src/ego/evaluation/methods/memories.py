@@ -80,8 +80,8 @@ class MemoryMethod(Method[MemoryProfile]):
             return Reply("No", context_tokens=0, probability=0.0)
         parts, shared = self._parts(pictures, recognition_question(asked.name), kept)
         images = [self.respondent.encode(picture) for picture in pictures]
-        alike = None if asked.memory is None else similarities(self.backbone, [(asked.memory, images)])
-        return self.respondent.yes_or_no(parts, shared=shared, alike=alike)
+        similar = None if asked.memory is None else similarities(self.backbone, [(asked.memory, images)])
+        return self.respondent.yes_or_no(parts, shared=shared, similar=similar)
 
     def ask(
         self, pictures: Sequence[LoadedImage], question: str, known: Sequence[MemoryProfile], *, max_new_tokens: int

@@ -61,18 +61,18 @@ class Respondent:
         return self._backbone.count_tokens(_one_turn(parts)) - self._backbone.count_tokens(_one_turn([Text("")]))
 
     def yes_or_no(
-        self, parts: Sequence[Part], *, shared: int = 0, alike: Float[Tensor, " prompt"] | None = None
+        self, parts: Sequence[Part], *, shared: int = 0, similar: Float[Tensor, " prompt"] | None = None
     ) -> Reply:
         """Answer with one word, and the probability of yes.
 
         Args:
             parts: The whole prompt.
             shared: How many of the first parts other prompts begin with, too.
-            alike: Of the memory asked about and the picture, as `ego.answer.similarities` tells it.
+            similar: Of the memory asked about and the picture, as `ego.answer.similarities` tells it.
         """
         prompt = _one_turn(parts)
         logits = self._backbone.next_token_logits([prompt], prefix=self._prefix(prompt, shared))
-        probability = float(yes_probabilities(self._backbone, logits, alike)[0])
+        probability = float(yes_probabilities(self._backbone, logits, similar)[0])
         token = int(logits[0].argmax())
         text = "Yes" if token in self._yes else "No" if token in self._no else f"(token {token})"
         return Reply(text, self._backbone.count_tokens(prompt), probability)
