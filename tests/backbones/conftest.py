@@ -11,6 +11,7 @@ from ego.backbones import load_backbone
 from ego.backbones.huggingface import HuggingFaceBackbone
 from tests.backbones import tiny
 from tests.backbones.further import FURTHER, NEED_TORCHVISION
+from tests.backbones.unlisted import UNLISTED_WITH_TORCHVISION
 
 Loader = Callable[..., HuggingFaceBackbone]
 
@@ -32,7 +33,7 @@ def load(checkpoint: Callable[[str], Path]) -> Loader:
 
     @cache
     def loaded(family: str, **options: Any) -> HuggingFaceBackbone:
-        if family in NEED_TORCHVISION:
+        if family in (*NEED_TORCHVISION, *UNLISTED_WITH_TORCHVISION):
             skip_without_torchvision(family)
         backbone = load_backbone(checkpoint(family), **options)
         assert isinstance(backbone, HuggingFaceBackbone)

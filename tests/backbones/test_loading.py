@@ -20,6 +20,7 @@ from ego.errors import BackboneError
 from ego.prompt import introduction_prompt
 from tests.backbones import tiny
 from tests.backbones.further import FURTHER, NEED_TORCHVISION
+from tests.backbones.unlisted import UNLISTED_WITH_TORCHVISION
 
 FAMILY = "internvl3"
 
@@ -133,7 +134,7 @@ def test_smolvlm_names_the_package_it_needs(checkpoint: Callable[[str], Path], m
 
 
 @pytest.mark.skipif(find_spec("torchvision") is not None, reason="torchvision is installed")
-@pytest.mark.parametrize("family", NEED_TORCHVISION)
+@pytest.mark.parametrize("family", [*NEED_TORCHVISION, *UNLISTED_WITH_TORCHVISION])
 def test_a_family_that_needs_torchvision_says_so(tmp_path: Path, family: str) -> None:
     with pytest.raises(BackboneError, match=r"orchvision.*Install it: pip install torchvision"):
         load_backbone(tiny.save(family, tmp_path))

@@ -1,7 +1,7 @@
 """Quantized checkpoints: loaded and proved like others, with the same fingerprint every time.
 
-Those of bitsandbytes, torchao and compressed-tensors are made here where the packages are installed; FP8 needs none, and
-on a CPU transformers turns it back into bfloat16.
+Those of bitsandbytes, torchao and compressed-tensors are made here where the packages are installed; FP8 needs none,
+and on a CPU transformers turns it back into bfloat16.
 """
 
 import json

@@ -5,7 +5,7 @@ from typing import Any
 
 import transformers
 
-from tests.backbones.further import DEEPSEEK, GLM
+from tests.backbones.further import AYA, DEEPSEEK, GLM, PIXTRAL_IMAGES, pixtral_tower
 from tests.backbones.tiny import (
     CHATML,
     CLIP,
@@ -35,6 +35,24 @@ JANUS = Words(
     DEEPSEEK.template,
     "<|endoftext|>",
     {"image_token": "<image_placeholder>", "boi_token": "<begin_of_image>", "eoi_token": "<end_of_image>"},
+)
+COHERE = Words(
+    AYA.special,
+    AYA.template.replace("<image>", "<|IMG_PATCH|>"),
+    AYA.end,
+    {
+        "image_token": "<|IMG_PATCH|>",
+        "boi_token": "<|START_OF_IMG|>",
+        "eoi_token": "<|END_OF_IMG|>",
+        "img_line_break_token": "<|IMG_LINE_BREAK|>",
+    },
+    bos=AYA.bos,
+)
+LIGHT_ON = Words(
+    ("<|image_pad|>", "<|vision_pad|>", "<|vision_end|>"),
+    CHATML.replace("IMAGE", "<|image_pad|>"),
+    "<|im_end|>",
+    {"image_token": "<|image_pad|>", "image_break_token": "<|vision_pad|>", "image_end_token": "<|vision_end|>"},
 )
 ERNIE_MARKS = tuple(f"<|{kind}_{name}|>" for kind in ("IMAGE", "VIDEO") for name in ("PLACEHOLDER", "START", "END"))
 ERNIE = Words(
@@ -245,6 +263,24 @@ def paddle(family: str) -> Any:
     )
 
 
+def cohere2_vision(family: str) -> Any:
+    return transformers.Cohere2VisionConfig(
+        vision_config=siglip(image_size=112),
+        text_config=text_config(family, model_type="cohere2", sliding_window=24, layer_types=None),
+        image_token_id=token(family, "<|IMG_PATCH|>"),
+        alignment_intermediate_size=64,
+    )
+
+
+def lighton_ocr(family: str) -> Any:
+    return transformers.LightOnOcrConfig(
+        vision_config=pixtral_tower(),
+        text_config=text_config(family, model_type="qwen3", head_dim=HEAD_SIZE),
+        image_token_id=token(family, "<|image_pad|>"),
+        tie_word_embeddings=False,
+    )
+
+
 UNLISTED_MINIATURES = {
     "ovis2": Miniature(
         OVIS,
@@ -303,7 +339,27 @@ UNLISTED_MINIATURES = {
         {"image_processor_type": "PaddleOCRVLImageProcessor"},
         {"processor_class": "PaddleOCRVLProcessor"},
     ),
+    "cohere2_vision": Miniature(
+        COHERE,
+        cohere2_vision,
+        {
+            "image_processor_type": "Cohere2VisionImageProcessor",
+            "crop_to_patches": True,
+            "max_patches": 12,
+            "patch_size": 4,  # of which its processor takes the square for the tokens of a tile
+            **square(112),
+        },
+        {"processor_class": "Cohere2VisionProcessor"},
+    ),
+    "lighton_ocr": Miniature(
+        LIGHT_ON,
+        lighton_ocr,
+        PIXTRAL_IMAGES,
+        {"processor_class": "LightOnOcrProcessor", "patch_size": 14, "spatial_merge_size": 2},
+    ),
 }
 MINIATURES.update(UNLISTED_MINIATURES)
 EXACT = tuple(name for name in UNLISTED_MINIATURES if name not in ("ernie4_5_vl_moe", "hunyuan_vl"))
 """Those that load, and whose prompts are their processor's own."""
+UNLISTED_WITH_TORCHVISION = ("cohere2_vision",)
+"""Those whose image processors transformers offers with torchvision only."""
