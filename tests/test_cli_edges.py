@@ -91,10 +91,11 @@ def test_wrong_use_has_the_shape_of_every_error(ego: Run) -> None:  # noqa: F811
 # -- streams
 
 
-def test_a_reader_that_goes_away_is_no_error() -> None:
+@pytest.mark.parametrize("command", ["models --json", "models", "--help", "concepts"])
+def test_a_reader_that_goes_away_is_no_error(command: str) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    done = in_a_process("models", "--json", stdout=writing, capture_output=False, stderr=subprocess.PIPE)
+    done = in_a_process(*command.split(), stdout=writing, capture_output=False, stderr=subprocess.PIPE)
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, b"")
 
@@ -153,6 +154,8 @@ def test_a_photo_with_any_name_is_answered(knows_bo: Run, tmp_path: Path) -> Non
     done = knows_bo("recognize", odd)
     assert (done.code, r"a [/b] \udcff\x1b[31m 12:30.png" in done.out, "\x1b" in done.out) == (0, True, False)
     assert knows_bo("recognize", odd, "--json").document["image"] == odd
+    assert knows_bo("correct", "Bo", odd, "--no").code == 0
+    assert knows_bo("correct", "--undo").code == 0
 
 
 def test_a_line_that_is_no_text_is_reported_and_the_chat_goes_on(knows_bo: Run) -> None:  # noqa: F811

@@ -57,8 +57,9 @@ def test_a_damaged_file_is_said_to_be_one_and_left_alone(tmp_path: Path, content
         Corrections(tmp_path).undo,
         lambda: Corrections(tmp_path).add(said(True, 0)),
     ):
-        with pytest.raises(StoreError, match="cannot be read"):
+        with pytest.raises(StoreError, match="cannot be read") as caught:
             act()
+        assert "\n" not in str(caught.value)
     assert (tmp_path / FILE_NAME).read_bytes() == content
 
 

@@ -46,7 +46,7 @@ def correction_of(
         there=there,
         margin=log_odds(answered.probability),
         model=model_key(backbone),
-        path=path,
+        path=path.encode(errors="replace").decode(),  # for people; albums leave names aside that are not UTF-8
     )
 
 

@@ -89,8 +89,10 @@ class Corrections:
                 self._known = stamp, self._read()
         except FileNotFoundError:
             return ()
-        except (OSError, ValidationError) as error:
-            raise self._unreadable(str(error)) from error
+        except ValidationError as error:
+            raise self._unreadable(error.errors()[0]["msg"]) from error
+        except OSError as error:
+            raise self._unreadable(error.strerror or str(error)) from error
         return self._known[1]
 
     def of(self, concept: str, model: str) -> tuple[Correction, ...]:

@@ -2,6 +2,9 @@
 
 import contextlib
 import json
+import os
+import shutil
+import sys
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -48,6 +51,19 @@ def test_an_entry_is_that_of_its_own_picture_and_not_of_one_whose_name_ends_alik
     put_json(tmp_path / "concepts.json", {"concepts": [], "natural_multi_concept_images": shared})
     captions = {sample.pictures[0]: sample.present for sample in load_dataset("folder", tmp_path).of_task("caption")}
     assert captions == {"cat/tests/1.png": ("cat",), "tomcat/tests/1.png": ("cat", "tomcat")}
+
+
+@pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="such names are no names here")
+def test_names_that_are_no_text_are_left_out_and_listed(album: Path, tmp_path: Path) -> None:
+    odd = os.fsdecode(b"n\xf6")
+    shutil.copytree(album / "bo", album / odd)
+    shutil.copy(album / "bo/refs/0.png", album / "bo/refs" / f"{odd}.png")
+    manifest = load_dataset("folder", album)
+    manifest.save(tmp_path / "manifest.json")
+    assert (keys(manifest), pictures(manifest)) == (["bo", "rex"], {"bo/tests/1.png", "rex/tests/1.png"})
+    assert any("2 left out, files and folders whose names are not UTF-8: " in note for note in manifest.notes)
+    with pytest.raises(DatasetError, match="not UTF-8"):
+        load_dataset("folder", album / odd)
 
 
 @pytest.mark.parametrize(

@@ -37,14 +37,14 @@ def run(arguments: list[str]) -> int:
     _prepare_streams()
     debug = DEBUG in arguments
     as_json = "--json" in arguments
-    stdout = sys.stdout
+    stdout = _whither()
     if not debug:
         warnings.filterwarnings("ignore", module="PIL")  # of damaged files; what matters is said in an error of our own
     try:
         code = _answer([argument for argument in arguments if argument != DEBUG])
         sys.stdout.flush()
     except SystemExit as end:
-        code = 0 if sys.stdout is not stdout else _number(end.code)  # typer puts another stream there: the reader left
+        code = 0 if _whither() != stdout else _number(end.code)  # the reader left: typer and rich lead stdout away
     except KeyboardInterrupt:
         code = INTERRUPTED
     except BrokenPipeError:
@@ -63,6 +63,15 @@ def _answer(arguments: list[str]) -> int:
 
     ended = get_command(app).main(args=arguments, prog_name="ego", standalone_mode=False)
     return ended if isinstance(ended, int) else 0
+
+
+def _whither() -> tuple[object, ...]:
+    """Say which stream stdout is, and where it leads."""
+    try:
+        there = os.fstat(sys.stdout.fileno())
+    except (OSError, ValueError, AttributeError):  # one in memory, or a closed one
+        return (sys.stdout,)
+    return sys.stdout, there.st_dev, there.st_ino
 
 
 def _number(code: object) -> int:

@@ -75,6 +75,8 @@ def connect(url: str | None = None, key: str | None = None) -> "RemoteEgo":
     if not address:
         raise ConfigError(f"no service is known; give its address, or set {SERVER_VARIABLE}=http://127.0.0.1:8321")
     try:
+        if not address.lower().startswith(("http://", "https://")):
+            raise ValueError(address)
         return RemoteEgo(address, key or os.environ.get(KEY_VARIABLE, ""))
     except (httpx2.InvalidURL, ValueError) as error:
         raise ConfigError(f"{address!r} is no address of a service; give one such as http://127.0.0.1:8321") from error

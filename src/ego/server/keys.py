@@ -79,7 +79,8 @@ class KeyRing:
         """Take all keys of an owner away; returns how many there were. The concepts stay."""
         entries = self.entries()
         kept = [entry for entry in entries if entry.owner != owner]
-        self._write(kept)
+        if kept != entries:
+            self._write(kept)
         return len(entries) - len(kept)
 
     def _write(self, entries: list[KeyEntry]) -> None:

@@ -13,7 +13,7 @@ class LeftOut:
 
     def add(self, reason: str, item: str) -> None:
         """Note that an item was left out."""
-        self._items.setdefault(reason, []).append(item)
+        self._items.setdefault(reason, []).append(item.encode(errors="replace").decode())  # names may be any bytes
 
     def count(self, reason: str) -> int:
         """How many items were left out for a reason."""

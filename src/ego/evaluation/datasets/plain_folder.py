@@ -18,11 +18,14 @@ from ego.evaluation.datasets.entries import ConceptFacts, spelling_key
 from ego.evaluation.datasets.left_out import LeftOut
 from ego.evaluation.datasets.places import Places, concept_named, concept_of_picture
 from ego.evaluation.datasets.samples import captions, every_image_against_every_concept, questions
-from ego.evaluation.datasets.tree import images_in, readable_listing, relative, require
+from ego.evaluation.datasets.tree import images_in, is_text, readable_listing, relative, require
 from ego.evaluation.manifest import ChoiceSample, Manifest, OpenSample, Subject
 from ego.photo_files import folders_below
 
 HOW_TO_GET = "Make one folder per concept, with refs/ (photos that introduce it) and tests/ (photos to ask about)"
+
+
+_NO_TEXT = "files and folders whose names are not UTF-8"
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,9 @@ def _album(root: Path, left_out: LeftOut) -> Iterator[tuple[str, _Photos]]:
         if not references:
             continue
         key = relative(folder, root)
+        if not is_text(folder):
+            left_out.add(_NO_TEXT, key)
+            continue
         tests = [name for name in names if name.casefold() == "tests"]
         photos = _Photos(_photos(folder, references, root, left_out), _photos(folder, tests, root, left_out))
         if problem := "" if photos.references else "no reference image":
@@ -76,7 +82,11 @@ def _photos(folder: Path, names: list[str], root: Path, left_out: LeftOut) -> tu
         found = readable_listing(folder / name)
         for path in (*found.videos, *found.others):
             left_out.add("files that are no photos by their names", relative(path, root))
-    return tuple(relative(image, root) for name in names for image in images_in(folder / name))
+    images = [image for name in names for image in images_in(folder / name)]
+    for image in images:
+        if not is_text(image):
+            left_out.add(_NO_TEXT, relative(image, root))
+    return tuple(relative(image, root) for image in images if is_text(image))
 
 
 def _known(name: str, keys: list[str], left_out: LeftOut) -> str | None:

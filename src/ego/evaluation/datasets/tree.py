@@ -18,6 +18,11 @@ def natural_order(path: Path) -> list[tuple[bool, int, str]]:
     return names.natural_order(path.name)
 
 
+def is_text(path: Path) -> bool:
+    """Tell whether a path can be written into a manifest: names of files may be any bytes."""
+    return not any("\ud800" <= character <= "\udfff" for character in str(path))
+
+
 def images_in(folder: Path) -> list[Path]:
     """List the images directly in `folder`, in natural order; folders inside it (such as negatives) are left out.
 
@@ -62,6 +67,8 @@ def require(folder: Path, how_to_get: str) -> Path:
     """
     if not folder.is_dir():
         raise DatasetError(f"no folder {folder}. {how_to_get}")
+    if not is_text(folder):
+        raise DatasetError(f"the path {folder} is not UTF-8, and records could not name it; rename it")
     return folder
 
 
