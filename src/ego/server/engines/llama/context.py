@@ -41,10 +41,9 @@ class LlamaContext:
     """
 
     def __init__(self, file: Path, *, slots: int, tokens: int, threads: int, exact: bool) -> None:
+        require(file)
         self._c = _library()
         self.slots, self.tokens = slots, tokens
-        if not file.is_file():
-            raise ConfigError(f"there is no file at {file}; give a model that was converted to GGUF")
         self._model = self._c.llama_model_load_from_file(os.fsencode(file), self._c.llama_model_default_params())
         if not self._model:
             raise ConfigError(
@@ -127,6 +126,17 @@ class LlamaContext:
             raise BackboneError(f"llama.cpp cannot go on (code {code}); ask again, or start the service anew")
         scores = c.llama_get_logits(self._context)
         return np.ctypeslib.as_array(scores, (sum(wanted), self.vocabulary)).copy()
+
+
+def require(file: Path) -> None:
+    """Refuse what cannot work, before a model is loaded.
+
+    Raises:
+        ConfigError: If llama.cpp is not installed or there is no such file.
+    """
+    _library()
+    if not file.is_file():
+        raise ConfigError(f"there is no file at {file}; give a model that was converted to GGUF")
 
 
 @cache
