@@ -27,9 +27,9 @@ class Chat:
             InputError: If the text is empty, or holds what is no character.
             ContextBudgetError: If the conversation has become too long for the model.
         """
+        require_characters("question", text)
         if not text.strip():
             raise InputError("the question is empty; ask something")
-        require_characters("question", text)
         prompt = self._scene.prompt(text) if self._last is None else self._last[0].then(self._last[1], text)
         said = self._scene.answer(prompt, self._max_new_tokens, on_text)
         self._last = prompt, said.text

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from PIL import Image
 
-from ego.errors import ConceptNameError, InputError
+from ego.errors import ConceptNameError, InputError, WrongTypeError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,6 +69,11 @@ class Concept:
             _require_text(what, getattr(self, what))
         if isinstance(self.images, SINGLE_IMAGE):
             object.__setattr__(self, "images", (self.images,))
+        if self.images is not None:
+            require_type(f"images of {self.name!r}", self.images, Sequence, "a list of paths or PIL images")
+        require_type(f"regions of {self.name!r}", self.regions, Sequence, "a list of Region or None, one per image")
+        for region in self.regions:
+            require_type(f"a region of {self.name!r}", region, (Region, type(None)), "a Region, or None")
         if not self.images:
             raise InputError(f"concept {self.name!r} has no reference image; give at least one photo")
         if self.regions and len(self.regions) != len(self.images):
@@ -79,8 +84,19 @@ class Concept:
             raise InputError(f"both keywords and a region for {self.name!r}; a region needs no words, give one of them")
 
 
+def require_type(what: str, value: object, wanted: type | tuple[type, ...], told: str) -> None:
+    """Refuse a value of another type.
+
+    Raises:
+        WrongTypeError: If it is one.
+    """
+    if not isinstance(value, wanted):
+        raise WrongTypeError(f"{what}: {type(value).__name__} was given; give {told}")
+
+
 def _require_text(what: str, text: str) -> None:
     """Refuse text that no file can hold, or that is no note but a book."""
+    require_type(f"the {what}", text, str, "text")
     if len(text) > LONGEST_TEXT:
         raise InputError(f"the {what} have {len(text)} characters; at most {LONGEST_TEXT} are allowed")
     require_characters(what, text)
@@ -90,8 +106,9 @@ def require_characters(what: str, text: str) -> None:
     """Refuse text that holds half characters, as bytes of another encoding than UTF-8 become.
 
     Raises:
-        InputError: With the first one.
+        InputError: With the first one, or if it is no text.
     """
+    require_type(f"the {what}", text, str, "text")
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -108,6 +125,7 @@ def clean_name(name: str) -> str:
         ConceptNameError: If it is empty or invisible, too long, has several lines, control characters or direction
             overrides.
     """
+    require_type("the name", name, str, "text such as 'Bo'")
     cleaned = unicodedata.normalize("NFC", name).strip()
     if not any(_visible(character) for character in cleaned):
         raise ConceptNameError("the name is empty; give the concept a name such as 'Bo'")

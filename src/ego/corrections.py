@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ego.atomic_file import make_folder, write_file
+from ego.atomic_file import OWN_FILE, make_folder, write_file
 from ego.errors import StoreError
 from ego.limits import JSON_BYTES
 from ego.regular_file import open_regular, possible_path
@@ -161,7 +161,7 @@ class Corrections:
     def _changing(self) -> "Iterator[None]":
         try:
             make_folder(self.path.parent)
-            with FileLock(self.path.with_name(_LOCK), timeout=_PATIENCE):
+            with FileLock(self.path.with_name(_LOCK), timeout=_PATIENCE, mode=OWN_FILE):
                 yield
         except Timeout as error:
             raise StoreError(f"another process has been changing {self.path} for long; try again") from error

@@ -4,12 +4,12 @@ Only these are loaded. The similarity filter of the paper (3.3) then fills the c
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 
-from ego.concept import name_key
+from ego.concept import name_key, require_type
 from ego.errors import UnknownConceptError
 from ego.library.contract import Library
 from ego.memory import ConceptMemory, Fingerprint
@@ -64,6 +64,7 @@ def remembered(
         UnknownConceptError: If there is no concept of one of the names.
     """
     if names is not None:
+        require_type("names", names, Iterable, "a list of names of concepts")
         return _named(library, fingerprint, [names] if isinstance(names, str) else names)
     if library.count(fingerprint) > CROWD:
         return Crowd(library, fingerprint, question)

@@ -6,6 +6,7 @@ InputError                  2   what the caller handed over cannot be used
 ConceptNameError
 ImageError
 VideoError
+WrongTypeError, NoImageError     also a TypeError
 ConfigError
 DatasetError
 UnknownConceptError         3   no such concept in the store
@@ -37,12 +38,20 @@ class InputError(EgoError):
     exit_code = 2
 
 
+class WrongTypeError(InputError, TypeError):
+    """A value is of another type than the one that is needed."""
+
+
 class ConceptNameError(InputError):
     """A concept name is empty, too long, or holds characters that would break a prompt or a file."""
 
 
 class ImageError(InputError):
     """An image is missing, unreadable, not an image, or too large."""
+
+
+class NoImageError(ImageError, WrongTypeError):
+    """A value is of a type that no image can be read from."""
 
 
 class VideoError(InputError):

@@ -15,7 +15,7 @@ from ego.best_views import best_additions
 from ego.building import build_memories
 from ego.calibration import saved_layers
 from ego.chat import Chat
-from ego.concept import Concept, ImageSource, Region
+from ego.concept import Concept, ImageSource, Region, require_type
 from ego.config import EgoConfig
 from ego.corrected import as_corrected, correction_of
 from ego.corrections import Corrections
@@ -102,6 +102,7 @@ class Ego:
             ImageError: If a reference image cannot be used.
             SelectionError: If the model's description holds no word.
         """
+        require_type("the concept", concept, Concept, 'ego.Concept("Bo", ["bo.jpg"])')
         if not replace:
             self.store.require_free(concept.name)
         self.store.add(self.build(concept), replace=replace, stored_type=self.config.stored_type)

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from ego.album.files import list_pictures
 from ego.album.index import AlbumIndex
 from ego.album.looking import Looked, Task, here
-from ego.atomic_file import make_folder
+from ego.atomic_file import OWN_FILE, make_folder
 from ego.bulk.jobs import Outcome, ThisProcess, Workers
 from ego.bulk.run import run_bulk
 from ego.errors import ImageError, StoreError
@@ -173,7 +173,7 @@ class _alone:  # noqa: N801 - reads as a word of the `with`
 
     def __init__(self, index: AlbumIndex) -> None:
         make_folder(index.path.parent)
-        self._lock = FileLock(index.path.with_name(_LOCK), timeout=0)
+        self._lock = FileLock(index.path.with_name(_LOCK), timeout=0, mode=OWN_FILE)
         self._folder = index.path.parent
 
     def __enter__(self) -> None:

@@ -15,6 +15,7 @@ import httpx2
 
 from ego.client.chat import RemoteChat
 from ego.client.uploads import image_part, listed, regions_of, uploads
+from ego.concept import require_type
 from ego.errors import (
     BackboneError,
     ConfigError,
@@ -74,6 +75,7 @@ def connect(url: str | None = None, key: str | None = None) -> "RemoteEgo":
     address = url or os.environ.get(SERVER_VARIABLE)
     if not address:
         raise ConfigError(f"no service is known; give its address, or set {SERVER_VARIABLE}=http://127.0.0.1:8321")
+    require_type("the address of the service", address, str, "text such as http://127.0.0.1:8321")
     try:
         if not address.lower().startswith(("http://", "https://")):
             raise ValueError(address)

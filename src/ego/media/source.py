@@ -11,7 +11,7 @@ from typing import cast
 from PIL import Image
 
 from ego.concept import SINGLE_IMAGE, ImageSource
-from ego.errors import EgoError, ImageError
+from ego.errors import EgoError, NoImageError
 from ego.regular_file import open_regular
 
 
@@ -61,10 +61,10 @@ def label_of(source: ImageSource) -> str:
     """Name a source for messages.
 
     Raises:
-        ImageError: If it is nothing that an image can be read from.
+        NoImageError: If it is nothing that an image can be read from.
     """
     if not isinstance(source, SINGLE_IMAGE):
-        raise ImageError(
+        raise NoImageError(
             f"an image cannot be read from {type(source).__name__}; give a path, a PIL image (of an array: "
             "PIL.Image.fromarray, channels in the order RGB), the bytes of a file, or an open file"
         )

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ego.atomic_file import make_folder, write_file
-from ego.errors import ConfigError, InputError
+from ego.errors import ConfigError, InputError, OutputError
 from ego.limits import LISTED_BYTES
 from ego.text_file import read_text
 
@@ -84,9 +84,14 @@ class KeyRing:
         return len(entries) - len(kept)
 
     def _write(self, entries: list[KeyEntry]) -> None:
-        make_folder(self._path.parent)
         text = "".join(json.dumps(vars(entry), ensure_ascii=False) + "\n" for entry in entries)
-        write_file(self._path, text.encode())
+        try:
+            make_folder(self._path.parent)
+            write_file(self._path, text.encode())
+        except OSError as error:
+            raise OutputError(
+                f"{self._path} cannot be written ({error.strerror or error}); choose another place"
+            ) from error
 
     def _refresh(self) -> None:
         try:

@@ -17,7 +17,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from jaxtyping import Float32, Int64
 
-from ego.atomic_file import make_folder
+from ego.atomic_file import OWN_FILE, make_folder
 from ego.errors import StoreError
 from ego.library.filter.centroids import Centroids, train
 from ego.library.filter.codes import packed, scores_of, search
@@ -241,7 +241,7 @@ class FilterIndex:
         """Keep other writers out; where nothing can be written, the index is kept in a temporary folder."""
         try:
             make_folder(self._files.folder)
-            lock = FileLock(self._files.folder / ".lock", timeout=LOCK_SECONDS)
+            lock = FileLock(self._files.folder / ".lock", timeout=LOCK_SECONDS, mode=OWN_FILE)
             lock.acquire()
         except Timeout as error:
             raise StoreError(f"another process keeps building {self._files.folder}; try again later") from error
