@@ -15,7 +15,6 @@ import httpx2
 
 from ego.client.chat import RemoteChat
 from ego.client.uploads import image_part, listed, regions_of, uploads
-from ego.concept import require_type
 from ego.errors import (
     BackboneError,
     ConfigError,
@@ -27,6 +26,7 @@ from ego.errors import (
     SelectionError,
     StoreError,
     UnknownConceptError,
+    WrongTypeError,
 )
 from ego.results import Answer, Place, Pointing, Recognition
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ego.concept import Concept, ImageSource
 
 SERVER_VARIABLE, KEY_VARIABLE = "EGO_SERVER", "EGO_KEY"
+EXAMPLE = "http://127.0.0.1:8321"
 SECONDS = 300.0  # a service behind a long queue answers late; its own limit comes first
 _KINDS: dict[str, type[EgoError]] = {
     "unknown_concept": UnknownConceptError,
@@ -74,14 +75,15 @@ def connect(url: str | None = None, key: str | None = None) -> "RemoteEgo":
     """
     address = url or os.environ.get(SERVER_VARIABLE)
     if not address:
-        raise ConfigError(f"no service is known; give its address, or set {SERVER_VARIABLE}=http://127.0.0.1:8321")
-    require_type("the address of the service", address, str, "text such as http://127.0.0.1:8321")
+        raise ConfigError(f"no service is known; give its address, or set {SERVER_VARIABLE}={EXAMPLE}")
     try:
+        if not isinstance(address, str):
+            raise WrongTypeError(f"the address: {type(address).__name__} was given; give text such as {EXAMPLE}")
         if not address.lower().startswith(("http://", "https://")):
             raise ValueError(address)
         return RemoteEgo(address, key or os.environ.get(KEY_VARIABLE, ""))
     except (httpx2.InvalidURL, ValueError) as error:
-        raise ConfigError(f"{address!r} is no address of a service; give one such as http://127.0.0.1:8321") from error
+        raise ConfigError(f"{address!r} is no address of a service; give one such as {EXAMPLE}") from error
 
 
 class RemoteEgo:
