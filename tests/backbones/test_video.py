@@ -217,6 +217,23 @@ def test_the_limit_holds_and_the_processor_would_leave_the_frames_as_they_are(
         assert native == (height, width)
 
 
+@pytest.mark.parametrize("family", ALONE)
+def test_frames_that_cost_a_fixed_number_of_tokens_are_thinned_evenly(load: Loader, family: str) -> None:
+    backbone = load(family)
+    writer, times = writer_of(backbone), [float(number) for number in range(9)]
+    frames = [tiny.picture(seed=number) for number in range(9)]
+    all_of_them = len(writer.write(frames, times).markup)
+    writer.limit = -(-5 * all_of_them // 9)
+    kept = writer.write(frames, times)
+    assert len(kept.markup) <= writer.limit
+    evenly = writer.write(frames[::2], times[::2])
+    assert kept.markup == evenly.markup
+    for name, value in kept.inputs.items():
+        assert not isinstance(value, torch.Tensor) or torch.equal(value, evenly.inputs[name])
+    writer.limit = 1
+    assert len(writer.write(frames, times).markup) == len(writer.write(frames[::8], times[::8]).markup)
+
+
 def test_too_many_frames_for_a_limit_and_bands_are_refused(load: Loader) -> None:
     writer = writer_of(load("qwen2_vl", max_visual_tokens=64))
     with pytest.raises(BackboneError, match="128 visual tokens are too few for a video of 400 frames; raise max"):

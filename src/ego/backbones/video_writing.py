@@ -20,6 +20,7 @@ from ego.visual_tokens import Markup
 
 IMAGES_IN_A_VIDEO = 2
 """A video takes as many visual tokens as so many images, at most."""
+FEWEST = 2  # frames
 TICKS = 1000
 """Times are told in milliseconds, as if there were so many frames in a second."""
 
@@ -46,7 +47,7 @@ class VideoWriter:
         self.limit = IMAGES_IN_A_VIDEO * image_limit
 
     def write(self, frames: Sequence[Image.Image], seconds: Sequence[float]) -> WrittenPicture:
-        """Prepare upright RGB frames of one video.
+        """Prepare upright RGB frames of one video; evenly fewer of them where a family cannot spend less on each.
 
         Args:
             frames: In order, at least two.
@@ -58,7 +59,12 @@ class VideoWriter:
         """
         fitted, options = self.native(frames, seconds)
         text, inputs = heard(self._whole, self._place, videos=[fitted], videos_kwargs=options)
-        return WrittenPicture(inputs, self._markup(text), fitted[0].size)
+        markup = self._markup(text)
+        if len(markup) > self.limit and len(frames) > FEWEST:  # a family that gives each frame a fixed number of tokens
+            fewer = max(FEWEST, self.limit * len(frames) // len(markup))
+            kept = [index * (len(frames) - 1) // (fewer - 1) for index in range(fewer)]
+            return self.write([frames[index] for index in kept], [seconds[index] for index in kept])
+        return WrittenPicture(inputs, markup, fitted[0].size)
 
     def native(
         self, frames: Sequence[Image.Image], seconds: Sequence[float]
