@@ -31,6 +31,31 @@ def heatmap(memory: ConceptMemory, reference: Image.Image, *, view: int = 0, leg
     )
 
 
+def view_of_photo(memory: ConceptMemory, digest: str, label: str, wanted: int | None = None) -> int:
+    """Find the view of a photo by its pixels: a heat-map over another picture would be no truth about it.
+
+    Args:
+        memory: The memory.
+        digest: Of the photo's pixels (`ego.media.picture.picture_digest`).
+        label: What the photo is called in errors.
+        wanted: Which view it must be; None: the first of that photo.
+
+    Raises:
+        InputError: If the memory has no such view, or it is of another photo.
+    """
+    if wanted is not None and not 0 <= wanted < len(memory.views):
+        raise InputError(f"{memory.name!r} has {len(memory.views)} views; view {wanted} is none of them (first is 0)")
+    views = [number for number, record in enumerate(memory.views) if record.image == digest]
+    if not views:
+        raise InputError(
+            f"{label} is none of the photos that {memory.name!r} was introduced with; give one of them, as it was: "
+            "copies that were scaled or saved anew have other pixels"
+        )
+    if wanted is not None and wanted not in views:
+        raise InputError(f"{label} is view {views[0]} of {memory.name!r}, not view {wanted}; leave the view out")
+    return views[0] if wanted is None else wanted
+
+
 def _view_of(memory: ConceptMemory, view: int, reference: Image.Image) -> ViewRecord:
     if not 0 <= view < len(memory.views):
         raise InputError(f"{memory.name!r} has {len(memory.views)} views; view {view} is none of them (first is 0)")

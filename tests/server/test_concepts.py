@@ -64,8 +64,9 @@ def test_pictures_of_a_concept(client: httpx2.Client) -> None:
     drawn = client.post("/v1/concepts/Bo/heatmap", files={"image": BO.read_bytes()})
     assert drawn.headers["content-type"] == "image/png"
     assert Image.open(io.BytesIO(drawn.content)).size[0] >= 256
-    other = client.post("/v1/concepts/Bo/heatmap", files={"image": SCENE.read_bytes()}, params={"view": 3})
-    assert other.status_code == 400
+    for photo, view in ((SCENE, {}), (SCENE, {"view": 0}), (BO, {"view": 3})):  # of the same size, all
+        other = client.post("/v1/concepts/Bo/heatmap", files={"image": photo.read_bytes()}, params=view)
+        assert other.status_code == 400
 
 
 def test_boxes_and_masks_say_what_the_subject_is(client: httpx2.Client, served: Running) -> None:

@@ -1,11 +1,14 @@
 """Requests of those who mean no good: every one gets a clear refusal, none breaks the service, none holds up others."""
 
+import base64
+import gc
 import io
 import json
 import os
 import socket
 import zlib
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -127,6 +130,63 @@ def test_bodies_that_are_none(served: Running, path: str, what: str) -> None:
     with served.client() as client:
         answer = client.post(path, content=BODIES[what], headers={"content-type": "application/json"})
         assert answer.status_code < 500, answer.text
+
+
+@pytest.mark.parametrize("body", [b'{"model": "mini", "x": [' + b"[]," * 200_000, QUESTION + b'{"a":' * 200_000])
+@pytest.mark.parametrize("path", [CHAT, "/api/chat", "/mcp/"])
+def test_a_document_of_countless_pieces_is_not_read(served: Running, path: str, body: bytes) -> None:
+    with served.client() as client:
+        answer = client.post(path, content=body, headers={"content-type": "application/json"})
+        assert (answer.status_code, "brackets" in answer.text) == (413, True)
+
+
+BLACK = "data:image/png;base64," + base64.b64encode(png(64, 64)).decode()
+SEVENTEEN = {
+    CHAT: {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": BLACK}] * 17}]},
+    "/v1/responses": {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": BLACK}]}] * 17},
+    "/api/chat": {"messages": [{"role": "user", "content": "x", "images": [BLACK] * 9}] * 2},
+    "/api/generate": {"prompt": "x", "images": [BLACK] * 17},
+}
+
+
+@pytest.mark.parametrize("path", SEVENTEEN)
+def test_too_many_pictures_are_not_decoded(served: Running, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[int] = []
+    monkeypatch.setattr(served.service.pictures.held, "take", lambda pictures: decoded.append(len(pictures)))
+    with served.client() as client:
+        answer = client.post(path, json={"model": "mini", **SEVENTEEN[path]})
+        assert (answer.status_code, "at most 16" in answer.text, decoded) == (413, True, [])
+
+
+def test_pictures_that_requests_hold_are_bounded_and_let_go(served: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = served.service.pictures.held
+    with served.client() as client:
+        assert client.post("/v1/recognize", files={"image": SCENE.read_bytes()}).status_code == 200
+        gc.collect()
+        assert held.number == 0
+        monkeypatch.setattr("ego.server.pictures._HELD_PIXELS", 1000)
+        full = client.post("/v1/recognize", files={"image": SCENE.read_bytes()})
+        assert (full.status_code, full.headers["retry-after"]) == (429, "1")
+
+
+@pytest.mark.parametrize(
+    ("path", "more", "word"),
+    [
+        (CHAT, {"content": b"{}", "headers": {"content-type": "text/plain"}}, "Content-Type: application/json"),
+        (
+            CHAT,
+            {"json": {"model": "mini", "messages": [{"role": "user", "content": [{"type": "audio"}]}]}},
+            "image_url",
+        ),
+        (CHAT, {"json": {"model": "mini", "messages": [], "stop": ["a"] * 17}}, "at most 16"),
+        ("/v1/responses", {"json": {"model": "mini", "input": [{"type": "function_call_output"}]}}, "role"),
+        ("/v1/recognize", {"data": {"image": "photo.jpg"}}, "@photo.jpg"),
+    ],
+)
+def test_what_is_wrong_is_said_of_what_was_meant(served: Running, path: str, more: dict[str, Any], word: str) -> None:
+    with served.client() as client:
+        refused = client.post(path, **more)
+        assert (refused.status_code, word in refused.text) == (422, True), refused.text
 
 
 def test_headers_that_are_none(served: Running) -> None:

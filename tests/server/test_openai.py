@@ -108,6 +108,19 @@ def test_what_the_engine_cannot_do_is_refused(client: openai.OpenAI, more: dict[
         ask(client, shown(SCENE, QUESTION), **more)
 
 
+@pytest.mark.parametrize(
+    ("more", "word"),
+    [
+        ({"text": {"format": {"type": "json_object"}}}, "JSON"),
+        ({"text": {"format": {"type": "json_schema", "name": "x", "schema": {"type": "object"}}}}, "JSON"),
+        ({"background": True}, "not kept"),
+    ],
+)
+def test_responses_refuse_what_cannot_be_done(client: openai.OpenAI, more: dict[str, Any], word: str) -> None:
+    with pytest.raises(openai.BadRequestError, match=word):
+        client.responses.create(model="mini", input="Who is Bo?", **more)
+
+
 def test_bad_requests_say_what_is_wrong(client: openai.OpenAI) -> None:
     remote = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://127.0.0.1/x.jpg"}}]}]
     broken = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,!!"}}]}]

@@ -2,7 +2,7 @@
 
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,9 +12,6 @@ from ego.cli.output import Output
 from ego.cli.paths import require_new_file, written
 from ego.cli.settings import resolve
 from ego.errors import InputError
-
-if TYPE_CHECKING:
-    from ego.memory import ConceptMemory
 
 _KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 _WORDLESS = {"region": "chosen by your region", "none": "chosen without words"}
@@ -39,14 +36,14 @@ def explain(
     as_json: JsonOption = False,
 ) -> None:
     """Draw a heat-map: red where the description's words look, white boxes around the kept visual tokens."""
-    from ego.explain import heatmap
+    from ego.explain import heatmap, view_of_photo
     from ego.media import read_image
 
     output, kind = Output(as_json=as_json), _kind(out)
     require_new_file(out, replace=replace, option="--out")
     memory = open_store(resolve(library=library)).get(name)
     image = read_image(reference)
-    number = _view_of(memory, image.digest, reference, view)
+    number = view_of_photo(memory, image.digest, str(reference), view)
     drawn = BytesIO()
     heatmap(memory, image.picture, view=number).save(drawn, kind)
     written(out, drawn.getvalue())
@@ -55,19 +52,6 @@ def explain(
     wordless = _WORDLESS.get(record.description_by, "")
     said = f"{record.description_by}: {record.description}" if record.description else wordless
     output.result(document, f"wrote {out}: {len(record.kept)} of {record.candidates} tokens kept", said)
-
-
-def _view_of(memory: "ConceptMemory", digest: str, reference: Path, wanted: int | None) -> int:
-    """Find the view of a photo by its pixels: a heat-map over another picture would be no truth about it."""
-    views = [number for number, record in enumerate(memory.views) if record.image == digest]
-    if not views:
-        raise InputError(
-            f"{reference} is none of the photos that {memory.name!r} was introduced with; give one of them, as it was: "
-            "copies that were scaled or saved anew have other pixels"
-        )
-    if wanted is not None and wanted not in views:
-        raise InputError(f"{reference} is view {views[0]} of {memory.name!r}, not view {wanted}; leave out --view")
-    return views[0] if wanted is None else wanted
 
 
 def _kind(path: Path) -> str:

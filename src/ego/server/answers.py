@@ -47,14 +47,23 @@ def answer_failures(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
-        place = ".".join(str(step) for step in first["loc"])
-        return _response(request.url.path, 422, printable(f"{place}: {first['msg']}"), "invalid_request", {})
+        return _response(request.url.path, 422, printable(_said_of(error)), "invalid_request", {})
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
         headers = dict(error.headers or {})
         return _response(request.url.path, error.status_code, printable(str(error.detail)), "http", headers)
+
+
+def _said_of(error: RequestValidationError) -> str:
+    """Say what is wrong with a request: where a value may be of several kinds, of the one that it nearly is."""
+    found = max(error.errors(), key=lambda one: (len(one["loc"]), one["type"] != "string_type"))
+    place = ".".join(str(step) for step in found["loc"])
+    if place == "body" and found["type"] != "missing":
+        return "the body is no JSON object, or not said to be one; send an object with Content-Type: application/json"
+    if "UploadFile" in found["msg"]:
+        return f"{place}: a file is expected, not words; with curl write -F 'image=@photo.jpg', with the @"
+    return f"{place}: {found['msg']}"
 
 
 def _response(path: str, status: int, message: str, code: str, headers: dict[str, str]) -> Response:

@@ -1,5 +1,6 @@
 """/v1/concepts: introduce from uploaded photos or a clip, look after what is remembered, draw, take in and pass on."""
 
+import asyncio
 import hashlib
 import io
 import tempfile
@@ -8,13 +9,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, File, Form, Query, UploadFile
+from PIL import Image
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from ego.concept import Concept, Region, clean_name, name_key
 from ego.errors import InputError, UnknownConceptError
-from ego.explain import heatmap
+from ego.explain import heatmap, view_of_photo
 from ego.library.contract import Library
+from ego.media.picture import picture_digest
 from ego.memory import ConceptMemory
 from ego.memory_file import load
 from ego.server.calling import CurrentOwner, CurrentService
@@ -113,7 +116,7 @@ async def import_concept(
 ) -> dict[str, Any]:
     """Take in a memory that was exported; it must be of the model that is served."""
     content = await file.read()
-    return _import(service, owner, content, name, replace)
+    return await asyncio.to_thread(_import, service, owner, content, name, replace)  # it may wait for a lock
 
 
 @router.get("/{concept}")
@@ -153,14 +156,12 @@ async def heatmap_of(
     service: CurrentService,
     owner: CurrentOwner,
     image: Annotated[UploadFile, File(description="The photo it was introduced with; photos are not kept.")],
-    view: Annotated[int, Query(ge=0)] = 0,
+    view: Annotated[int | None, Query(ge=0, description="The first of that photo, if left out.")] = None,
 ) -> Response:
     """Draw as PNG which parts of a reference photo the memory rests on."""
     memory = find(service.library(owner), concept)
-    pictures = await service.pictures.decode(await image.read())
-    content = io.BytesIO()
-    heatmap(memory, pictures[0], view=view).save(content, "PNG")
-    return Response(content.getvalue(), media_type="image/png")
+    pictures = await service.pictures.decode(await image.read(), CLIP_VIEWS)
+    return Response(await asyncio.to_thread(_drawn, memory, pictures, view), media_type="image/png")
 
 
 @router.get("/{concept}/export", response_class=Response)
@@ -233,6 +234,16 @@ async def _views(service: Service, images: list[UploadFile], regions: Sequence[R
     read = [picture for content in contents for picture in await service.pictures.decode(content, CLIP_VIEWS)]
     service.pictures.require_few(read)
     return read
+
+
+def _drawn(memory: ConceptMemory, pictures: Sequence[Image.Image], view: int | None) -> bytes:
+    """Draw what a memory keeps of a photo, or of the first frame of a clip that it was introduced with."""
+    known = {record.image for record in memory.views}
+    digests = [picture_digest(picture) for picture in pictures]
+    place = next((place for place, digest in enumerate(digests) if digest in known), 0)
+    number, content = view_of_photo(memory, digests[place], "this picture", view), io.BytesIO()
+    heatmap(memory, pictures[place], view=number).save(content, "PNG")
+    return content.getvalue()
 
 
 def _import(service: Service, owner: str, content: bytes, name: str | None, replace: bool) -> dict[str, Any]:

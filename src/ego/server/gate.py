@@ -26,6 +26,7 @@ from ego.server.settings import PAGE_PATH, ServiceSettings
 
 ONLY_USER = "me"  # the owner of a service without keys
 SENDING_SECONDS = 60.0  # in which a caller must have sent a whole request
+MOST_BRACKETS = 100_000  # of a JSON document: it is read in the thread that serves all, a million take seconds
 OPEN_TO_ALL = {"/", "/favicon.ico", "/healthz", "/readyz"}
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
@@ -61,7 +62,7 @@ class Gate:
             await send(message)
 
         try:
-            await self._enter(scope, _in_time(receive, SENDING_SECONDS), noting)
+            await self._enter(scope, _simple(scope, _in_time(receive, SENDING_SECONDS)), noting)
         finally:
             self._note(scope, status[0], time.monotonic() - began)
 
@@ -132,6 +133,24 @@ def _in_time(receive: Receive, seconds: float) -> Receive:
         return message
 
     return receive_in_time
+
+
+def _simple(scope: Scope, receive: Receive) -> Receive:
+    """Refuse JSON of more lists and objects than a conversation has; forms have limits of their own."""
+    if Headers(scope=scope).get("content-type", "").lower().startswith("multipart/"):
+        return receive
+    brackets = 0
+
+    async def receive_simple() -> Message:
+        nonlocal brackets
+        message = await receive()
+        body = message.get("body", b"")
+        brackets += body.count(b"{") + body.count(b"[")
+        if brackets > MOST_BRACKETS:
+            raise HTTPException(413, f"the request has more than {MOST_BRACKETS:,} brackets; send less at once")
+        return message
+
+    return receive_simple
 
 
 def _given_key(headers: Headers) -> str:

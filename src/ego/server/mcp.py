@@ -79,6 +79,7 @@ class _Tools:
         notes: str = "",
     ) -> dict[str, Any]:
         """Remember a thing from one or a few photos of it."""
+        self._service.pictures.require_few(images)
         pictures = [picture for image in images for picture in await self._pictures(image)]
         self._service.pictures.require_few(pictures)
         concept = Concept(name, pictures, category=category, notes=notes)

@@ -125,6 +125,7 @@ async def chat(body: ChatRequest, request: Request, service: CurrentService, own
     spelling = _Spelling(service, lambda text: {"message": {"role": "assistant", "content": text}})
     if not body.messages:
         return JSONResponse(spelling.loaded())
+    service.pictures.require_few([image for message in body.messages for image in message.images or ()])
     messages = [await _read(message, service.pictures) for message in body.messages]
     return await _answer(body, request, service, owner, messages, spelling)
 
@@ -136,6 +137,7 @@ async def generate(body: GenerateRequest, request: Request, service: CurrentServ
     spelling = _Spelling(service, lambda text: {"response": text})
     if not body.prompt and not body.images:
         return JSONResponse(spelling.loaded())
+    service.pictures.require_few(body.images or ())
     asked = OllamaMessage(role="user", content=body.prompt, images=body.images)
     rules = [Message("system", (body.system,))] if body.system else []
     return await _answer(body, request, service, owner, [*rules, await _read(asked, service.pictures)], spelling)

@@ -18,6 +18,7 @@ from ego.server.failures import RefusedError, status_of
 from ego.server.pictures import PictureReader
 
 router = APIRouter(tags=["OpenAI"])
+_WORDS = ("text", "input_text", "output_text")
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -134,6 +135,8 @@ async def chat_completions(
 
 async def read_messages(messages: Sequence[ChatMessage], pictures: PictureReader) -> list[Message]:
     """Read the words and pictures of messages."""
+    shown = [part for message in messages for part in message.content or () if _is_shown(part)]
+    pictures.require_few(shown)
     read = []
     for message in messages:
         parts = (
@@ -223,8 +226,12 @@ def _model(service: CurrentService) -> dict[str, Any]:
     }
 
 
+def _is_shown(part: ContentPart | str) -> bool:
+    return isinstance(part, ContentPart) and part.type not in _WORDS
+
+
 async def _read_part(part: ContentPart, pictures: PictureReader) -> tuple[Any, ...]:
-    if part.type in ("text", "input_text", "output_text"):
+    if not _is_shown(part):
         return (part.text,) if part.text else ()
     where = part.video_url if part.type == "video_url" else part.image_url
     if where is None:

@@ -3,7 +3,9 @@
 import asyncio
 import base64
 import binascii
+import gc
 import io
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -14,13 +16,39 @@ from PIL import Image
 from ego.errors import ImageError
 from ego.footage import query_frames
 from ego.media.masks import read_mask
-from ego.server.failures import TooLargeError
+from ego.server.failures import BusyError, TooLargeError
 from ego.server.remote import fetch
 from ego.server.settings import MEGABYTE, ServiceSettings
 
 _AT_ONCE = 2  # pictures that are decoded at the same time: a large one takes hundreds of megabytes
+_HELD_PIXELS = 500_000_000  # 1.5 GB, or forty photos of a phone, of all requests that wait or are answered
 _CLIP_MARKS = ((4, b"ftyp"), (0, b"\x1a\x45\xdf\xa3"), (8, b"AVI "))  # MP4 and MOV, Matroska and WebM, AVI
 _STILL_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1")
+
+
+class HeldPixels:
+    """Counts the pixels of pictures that requests hold, until nothing refers to the pictures any more."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def take(self, pictures: Sequence[Image.Image]) -> None:
+        """Count pictures.
+
+        Raises:
+            BusyError: If requests hold too many already; these are not counted then.
+        """
+        more = sum(picture.width * picture.height for picture in pictures)
+        if self.number + more > _HELD_PIXELS:
+            gc.collect()  # of requests that failed, whose pictures only their traceback still holds
+        if self.number + more > _HELD_PIXELS:
+            raise BusyError("the images of other requests fill the memory; try again in 1 s, or send smaller ones", 1)
+        for picture in pictures:
+            self._change(picture.width * picture.height)
+            weakref.finalize(picture, self._change, -picture.width * picture.height).atexit = False
+
+    def _change(self, pixels: int) -> None:
+        self.number += pixels
 
 
 @dataclass(frozen=True)
@@ -28,6 +56,7 @@ class PictureReader:
     """Reads pictures for one service."""
 
     settings: ServiceSettings
+    held: HeldPixels = field(default_factory=HeldPixels)
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
 
     async def at(self, url: str) -> tuple[Image.Image, ...]:
@@ -40,7 +69,9 @@ class PictureReader:
     async def decode(self, content: bytes, frames: int | None = None) -> tuple[Image.Image, ...]:
         """Read the bytes of a file: one picture, or the frames of a clip."""
         async with self._slots:
-            return await asyncio.to_thread(self._decode, content, frames or self.settings.frames)
+            pictures = await asyncio.to_thread(self._decode, content, frames or self.settings.frames)
+        self.held.take(pictures)
+        return pictures
 
     async def mask(self, content: bytes) -> Bool[np.ndarray, "height width"]:
         """Read the bytes of a mask: True on the subject."""
@@ -49,7 +80,7 @@ class PictureReader:
             return await asyncio.to_thread(read_mask, content)
 
     def require_few(self, pictures: Sequence[object]) -> None:
-        """Refuse a request with too many pictures.
+        """Refuse a request with too many pictures; before they are decoded, for a black one is small as a file.
 
         Raises:
             TooLargeError: If there are.

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 from pydantic import Field
@@ -17,6 +17,19 @@ from ego.server.openai import ChatMessage, EgoOptions, Open, read_messages, serv
 router = APIRouter(tags=["OpenAI"])
 
 
+class TextFormat(Open):
+    """The form of the answer."""
+
+    type: Literal["text", "json_object", "json_schema"] = "text"
+    schema_: dict[str, Any] = Field(default_factory=lambda: {"type": "object"}, alias="schema")
+
+
+class TextOptions(Open):
+    """How the words are wanted."""
+
+    format: TextFormat | None = None
+
+
 class ResponsesRequest(Open):
     """A request for a response."""
 
@@ -29,6 +42,8 @@ class ResponsesRequest(Open):
     stream: bool | None = False
     previous_response_id: str | None = None
     tools: list[dict[str, Any]] | None = None
+    background: bool | None = False
+    text: TextOptions | None = None
     ego: EgoOptions | None = None
 
 
@@ -36,8 +51,9 @@ class ResponsesRequest(Open):
 async def responses(body: ResponsesRequest, request: Request, service: CurrentService, owner: CurrentOwner) -> Response:
     """Answer; nothing is kept, so the whole conversation comes with every request."""
     service.require_model(body.model)
-    if body.previous_response_id or body.tools:
+    if body.previous_response_id or body.tools or body.background:
         raise RefusedError("responses are not kept and tools are not called; send the whole conversation as input")
+    form = body.text.format if body.text else None
     given = [ChatMessage(role="user", content=body.input)] if isinstance(body.input, str) else body.input
     rules = [Message("system", (body.instructions,))] if body.instructions else []
     messages = [*rules, *await read_messages(given, service.pictures)]
@@ -45,6 +61,7 @@ async def responses(body: ResponsesRequest, request: Request, service: CurrentSe
     wanted = Wanted(
         max_tokens=body.max_output_tokens,
         names=names_of(request, body.ego.concepts if body.ego else None),
+        schema=form.schema_ if form and form.type != "text" else None,
         sampling=tuple((name, value) for name, value in sampling.items() if value is not None),
     )
     spelling = _Spelling(body.model)

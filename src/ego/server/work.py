@@ -126,11 +126,18 @@ class ModelThread:
             self._changed.notify()
 
     def _run(self) -> None:
-        while (jobs := self._next()) is not None:
-            began = time.monotonic()
-            self._work_off([job for job in jobs if job.result.set_running_or_notify_cancel()])
-            spent = (time.monotonic() - began) / len(jobs)
-            self._seconds = _MEMORY * self._seconds + (1 - _MEMORY) * spent
+        while self._once():
+            pass  # nothing of what was done is held while waiting: its pictures are large
+
+    def _once(self) -> bool:
+        """Do what is next; False at the end."""
+        if (jobs := self._next()) is None:
+            return False
+        began = time.monotonic()
+        self._work_off([job for job in jobs if job.result.set_running_or_notify_cancel()])
+        spent = (time.monotonic() - began) / len(jobs)
+        self._seconds = _MEMORY * self._seconds + (1 - _MEMORY) * spent
+        return True
 
     def _work_off(self, jobs: list[_Job]) -> None:
         if not jobs:
