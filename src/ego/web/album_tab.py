@@ -27,7 +27,7 @@ class AlbumTab:
         with gr.Row():
             folder = gr.Textbox(label="Folder of photos and clips on this machine", elem_id="scan-folder")
             start = gr.Button("Scan", variant="primary", elem_id="scan")
-        told = gr.Markdown(elem_id="scan-told")
+        told = gr.Markdown("Photos are only read. Next time only what is new is looked at.", elem_id="scan-told")
         names = gr.CheckboxGroup([], label="Show pictures with all of", elem_id="album-names")
         without = gr.CheckboxGroup([], label="and without", elem_id="album-without")
         with gr.Row():
@@ -35,14 +35,20 @@ class AlbumTab:
             until = gr.Textbox(label="To day", placeholder="2026-12-31", elem_id="album-until")
         count = gr.Markdown(elem_id="album-count")
         gallery = gr.Gallery(
-            label="Found", columns=4, height="auto", object_fit="contain", visible=False, elem_id="album"
+            label="Found",
+            columns=4,
+            height="auto",
+            object_fit="contain",
+            visible=False,
+            buttons=["fullscreen"],
+            elem_id="album",
         )
         further = gr.Button("Show more", elem_id="album-more")
         most = gr.State(PAGE)
         asked, shown = [names, without, since, until, most], [gallery, count, further]
         review = Review(desk, self._index)
         page.load(desk.handler(self.opened), None, [names, without, *shown, *review.shown])
-        start.click(self.scanned, folder, [told, names, without, *shown, *review.shown])
+        start.click(self.scanned, folder, [told, names, without, *shown, *review.shown], show_progress_on=told)
         for widget in (names, without):
             widget.input(desk.handler(self.again), asked[:-1], [most, *shown], trigger_mode="always_last")
         for widget in (since, until):

@@ -18,8 +18,10 @@ class AskTab:
         talks = gr.State(None)
         file = gr.File(label="A photo or a clip; none: ask about your things", type="filepath", elem_id="ask-file")
         with gr.Row():
-            with_memory = gr.Chatbot(label="With your things", elem_id="ask-with", height=320)
-            without = gr.Chatbot(label="The same without them", elem_id="ask-without", height=320)
+            with_memory, without = (
+                gr.Chatbot(label=label, elem_id=name, height=320, buttons=["copy"])
+                for label, name in (("With your things", "ask-with"), ("The same without them", "ask-without"))
+            )
         question = gr.Textbox(
             label="Question", placeholder="Which side is Bo on?", elem_id="ask-question", submit_btn=True
         )

@@ -20,6 +20,7 @@ def camera(name: str) -> Any:
             type="filepath",
             label="Camera",
             show_label=False,
+            buttons=[],
             webcam_options=gr.WebcamOptions(mirror=False),
             elem_id=name,
             format="jpeg",

@@ -18,15 +18,24 @@ from ego.web.who_tab import WhoTab
 STYLE = """
 .gradio-container { margin: 0 auto; max-width: 70rem !important; width: 100% !important; }
 .gradio-container main, .gradio-container .fillable { width: 100% !important; }
-#album, #album .grid-wrap { height: auto !important; max-height: none !important; }
+#album, #album .grid-wrap { height: auto !important; max-height: none !important; min-height: 0 !important; }
+#album:has(.preview), #album:has(.preview) > div { height: min(40rem, 80vh) !important; }
+#scan-told:has(.pending) { min-height: 5rem; } /* the bar of a scan stands here */
+#scan-told .pending, #story .pending { visibility: hidden; } /* else what was said before lies under the bar */
+#things .grid-wrap, #album .grid-wrap { padding-top: 2.5rem; } /* else the label lies on the first picture */
+#things .caption-label, #album .caption-label, #album .caption {
+  max-width: calc(100% - 1rem); overflow-wrap: anywhere; white-space: normal; /* a name is never cut short */
+}
 table.found { border-collapse: collapse; width: 100%; }
-table.found th, table.found td { border-bottom: 1px solid #8886; padding: .4rem .6rem; text-align: left; }
+table.found, table.found thead, table.found tr { border: 0 !important; }
+table.found th, table.found td {
+  border: solid #8886 !important; border-width: 0 0 1px !important; padding: .4rem .6rem; text-align: left;
+}
 .kept { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); }
 .kept figure { margin: 0; max-width: 48rem; }
 .kept img { height: auto; width: 100%; }
-#things .grid-container, #album .grid-container {
-  grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)) !important;
-}
+#things .grid-container { grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)) !important; }
+#album .grid-container { grid-template-columns: repeat(auto-fill, minmax(min(13rem, 40%), 1fr)) !important; }
 .gradio-container button button { display: none; } /* a button in a button, with a name that is none */
 .gradio-container .or, .gradio-container input.subdued { color: inherit; } /* theirs can hardly be read */
 @media (max-width: 640px) {

@@ -16,7 +16,7 @@ from ego.web.marking import mark
 KEYS = """
 () => document.addEventListener("keydown", event => {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
-  if (["INPUT", "TEXTAREA", "SELECT"].includes(event.target.tagName)) return;
+  if (event.target.closest("textarea, select, input:not([type=checkbox], [type=radio])")) return;
   const name = { y: "yes", n: "no", s: "skip", u: "undo" }[event.key.toLowerCase()];
   const button = name && document.querySelector(`#review-${name}`);
   if (button && button.offsetParent !== null) button.click();

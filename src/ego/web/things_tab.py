@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from ego.concept import ImageSource, name_key, possible_key
 from ego.footage import reference_images
+from ego.memory import ConceptMemory
 from ego.web import actions
 from ego.web.camera import camera
 from ego.web.desk import Desk, message
 from ego.web.figures import figures
 from ego.web.marking import Corner, cornered
 
-BLANK = Image.new("RGB", (96, 96), "#777")
 OPPOSITE = "Click two opposite corners of the thing in the photo, or write the box; then use it."
 
 
@@ -40,10 +40,11 @@ class ThingsTab:
         self._gallery = gr.Gallery(
             label="My things",
             columns=6,
-            height=190,
+            height=240,
             fit_columns=False,
             object_fit="contain",
             allow_preview=False,
+            buttons=[],
             elem_id="things",
         )
         self.chosen = gr.Dropdown([], label="Thing", elem_id="things-chosen")
@@ -58,12 +59,12 @@ class ThingsTab:
     def _build_adding(self) -> None:
         with gr.Accordion("Add a thing", open=True):
             name = gr.Textbox(label="What do you call it?", elem_id="add-name")
-            files = gr.File(label="One or a few photos of it, or a clip", file_count="multiple", elem_id="add-files")
+            files = gr.File(label="Photos of it, or a clip", file_count="multiple", elem_id="add-files")
             photographed = camera("add-camera")
             words = gr.Textbox(label="What it is, in your words (optional)", elem_id="add-words")
             more = gr.Checkbox(label="It is remembered already: add these photos to it", elem_id="add-more")
             add = gr.Button("Remember it", variant="primary", elem_id="add")
-        self._story = gr.Markdown(elem_id="story")
+        self._story = gr.Markdown("Nothing is remembered yet.", elem_id="story")
         self._kept = gr.HTML(elem_id="kept")
         photographed.change(_with_one_more, [files, photographed], [files, photographed])
         self._adding = add, [name, files, words, more, self._added]
@@ -72,7 +73,9 @@ class ThingsTab:
         with gr.Accordion("Not right? Draw a box", open=False, elem_id="correct"):
             gr.Markdown(OPPOSITE)
             which = gr.Radio([], label="Photo", visible=False, elem_id="correct-which", type="index")
-            photo = gr.Image(label="Photo", interactive=False, visible=False, elem_id="correct-photo", format="jpeg")
+            photo = gr.Image(
+                label="Photo", interactive=False, visible=False, buttons=[], elem_id="correct-photo", format="jpeg"
+            )
             box = gr.Textbox(
                 label="Box: left, top, right, bottom, in pixels of the photo",
                 placeholder="120, 80, 460, 400",
@@ -82,16 +85,16 @@ class ThingsTab:
         add, given = self._adding
         told, correcting = [*self.shown, self._story, self._kept], [which, photo, box, self._corners]
         handler = self._desk.handler
-        add.click(handler(self.remember), given, [*told, self._added, *correcting])
+        add.click(handler(self.remember), given, [*told, self._added, *correcting], show_progress_on=self._story)
         which.input(handler(self.turn_to), [self._added, which], [photo, box, self._corners])
         photo.select(handler(self.mark), [self._added, which, self._corners], [photo, box, self._corners])
-        use.click(handler(self.correct), [self._added, which, box], told)
+        use.click(handler(self.correct), [self._added, which, box], told, show_progress_on=self._story)
 
     def listed(self, wanted: str | None = None) -> Any:
         """Show every thing, and choose one."""
         memories = self._personal.memories
         names = [memory.name for memory in memories]
-        pictures = [(_thumbnail(memory.thumbnail), memory.name) for memory in memories]
+        pictures = [(_thumbnail(memory), memory.name) for memory in memories]
         value = wanted if wanted in names else (names[-1] if names else None)
         return pictures, gr.Dropdown(choices=names, value=value)
 
@@ -102,7 +105,7 @@ class ThingsTab:
     def told(self, called: str | None, added: Added | None) -> Any:
         """Tell what is known of the chosen thing; pictures are there for the one that was added just now."""
         names = {memory.name: memory for memory in self._personal.memories}
-        story = actions.described(names[called]) if called in names else ""
+        story = actions.described(names[called]) if called in names else "Nothing is remembered yet."
         return story, gr.skip() if added and added.name == called else ""
 
     def remember(self, called: str, given: list[str] | None, said: str, more: bool, before: Added | None) -> Any:
@@ -155,5 +158,11 @@ def _with_one_more(paths: list[str] | None, photo: str | None) -> Any:
     return ([*(paths or []), photo], None) if photo else (gr.skip(), gr.skip())
 
 
-def _thumbnail(blob: bytes | None) -> Image.Image:
-    return BLANK if blob is None else Image.open(io.BytesIO(blob)).convert("RGB")
+def _thumbnail(memory: ConceptMemory) -> Image.Image:
+    """Show the small picture that was kept; the command line keeps one only if asked, and an initial stands for it."""
+    if memory.thumbnail is not None:
+        return Image.open(io.BytesIO(memory.thumbnail)).convert("RGB")
+    tile = Image.new("RGB", (192, 192), "#555")
+    font = ImageFont.load_default(96)
+    ImageDraw.Draw(tile).text((96, 96), memory.name[0].upper(), fill="white", font=font, anchor="mm")
+    return tile

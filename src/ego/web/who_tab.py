@@ -29,16 +29,16 @@ class WhoTab:
         with gr.Row():
             self._name = gr.Dropdown([], label="Thing", elem_id="who-name")
             show = gr.Button("Show where", elem_id="who-show")
-            words = (gr.Button("Yes, it is there", elem_id="who-yes"), gr.Button("No, it is not", elem_id="who-no"))
+            words = (gr.Button("Yes", elem_id="who-yes"), gr.Button("No", elem_id="who-no"))
             undo = gr.Button("Take back", elem_id="who-undo")
         heat = gr.HTML(elem_id="who-heat")
         shown = [self._looked, self._path, picture, table, self._name]
         for given in (file, photographed):
-            given.change(desk.handler(self.see), given, [*shown, heat])
+            given.change(desk.handler(self.see), given, [*shown, heat], show_progress_on=picture)
         show.click(desk.handler(self.where), [self._looked, self._name], heat)
         for button, there in zip(words, (True, False), strict=True):
-            button.click(desk.handler(self.saying(there)), [self._path, self._name], shown)
-        undo.click(desk.handler(self.take_back), self._path, shown)
+            button.click(desk.handler(self.saying(there)), [self._path, self._name], shown, show_progress_on=picture)
+        undo.click(desk.handler(self.take_back), self._path, shown, show_progress_on=picture)
 
     def see(self, given: str | None) -> Any:
         """Look at what was dropped, or photographed; the heat of what was seen before goes."""
