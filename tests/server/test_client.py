@@ -164,6 +164,12 @@ def test_commands_use_the_service(command: Run, tmp_path: Path, alone: Ego) -> N
     assert command("concepts", "remove", "Jug II", "--yes").code == 0
 
 
+@pytest.mark.parametrize("asked", [("recognize",), ("caption",), ("ask", "Who?")])
+def test_a_number_of_frames_is_not_passed_over(command: Run, asked: tuple[str, ...]) -> None:
+    done = command(*asked, CLIP, "--frames", 3)
+    assert (done.code, "leave --frames out" in done.err) == (2, True)
+
+
 def test_an_album_is_looked_at_by_the_service(command: Run, tmp_path: Path, alone: Ego, served: Running) -> None:
     folder = tmp_path / "album"
     folder.mkdir()

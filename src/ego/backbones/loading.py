@@ -12,6 +12,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_
 
 from ego.backbones.assembly import MemoryPositions
 from ego.backbones.families import REFUSED, family_of
+from ego.backbones.hub import hub_options
 from ego.backbones.huggingface import HuggingFaceBackbone
 from ego.backbones.loading_errors import explained_loading, require_model_folder
 from ego.backbones.missing_weights import require_unused, take_away_missing
@@ -48,7 +49,7 @@ def load(  # noqa: PLR0913  (what a caller may choose)
     target = None if device_map is not None else _device(device)
     require_model_folder(source)
     with explained_loading(model_id):
-        hub = {"revision": revision or "main", "trust_remote_code": False}
+        hub = hub_options(source, revision)
         config = AutoConfig.from_pretrained(source, **hub)
         _require_images_and_text(model_id, config)
         processor = load_processor(source, config, **hub)

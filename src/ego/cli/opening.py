@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ego.cli.output import Output
 from ego.cli.settings import EMBEDDED, Settings
-from ego.errors import StoreError
+from ego.errors import InputError, StoreError
 
 if TYPE_CHECKING:
     from ego.backbones.base import Backbone
@@ -78,10 +78,18 @@ def require_folder(settings: Settings) -> None:
         raise StoreError(f"{settings.library} is a file; give a folder for the memories")
 
 
-def open_answering(settings: Settings, output: Output, **method: Any) -> "Ego | RemoteEgo":
-    """Open what answers: a running service, if the user named one, else the model in this process."""
+def open_answering(settings: Settings, output: Output, video_frames: int | None = None) -> "Ego | RemoteEgo":
+    """Open what answers: a running service, if the user named one, else the model in this process.
+
+    Raises:
+        InputError: If a number of frames is asked of a service, which looks at as many as it was started with.
+    """
     if settings.server is None:
-        return open_personalizer(settings, output, **method)
+        return open_personalizer(settings, output, video_frames=video_frames)
+    if video_frames is not None:
+        raise InputError(
+            "a service looks at as many frames as it was set to; leave --frames out, or unset EGO_SERVER to answer here"
+        )
     from ego.client.remote import connect
 
     return connect(settings.server)

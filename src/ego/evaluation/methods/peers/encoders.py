@@ -27,6 +27,7 @@ from transformers import (
 )
 
 from ego.errors import BackboneError, ConfigError
+from ego.evaluation.datasets.left_out import first_problem
 from ego.text_file import read_text
 
 Vector = Float[Tensor, " dim"]
@@ -75,7 +76,9 @@ def read_settings(path: Path | None) -> PeerSettings:
     try:
         return PeerSettings.model_validate(tomllib.loads(read_text(path, ConfigError)))
     except (ConfigError, tomllib.TOMLDecodeError, RecursionError, ValidationError) as error:
-        raise ConfigError(f"{path} holds no settings for the peers: {error}") from error
+        problem = first_problem(error) if isinstance(error, ValidationError) else error
+        known = ", ".join(PeerSettings.model_fields)
+        raise ConfigError(f"{path} holds no settings for the peers: {problem}; known are {known}") from error
 
 
 @dataclass(frozen=True)
