@@ -194,7 +194,7 @@ def test_settings_from_a_file(tmp_path: Path) -> None:
     assert read_settings(path).device == "cuda"
     assert read_settings(None) == PeerSettings()
     path.write_text("clop = 1")
-    with pytest.raises(ConfigError, match="clop: .*known are clip") as wrong:
+    with pytest.raises(ConfigError, match=r"clop: .*known are clip") as wrong:
         read_settings(path)
     assert "\n" not in str(wrong.value)
 
