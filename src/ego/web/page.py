@@ -20,7 +20,8 @@ STYLE = """
 .gradio-container main, .gradio-container .fillable { width: 100% !important; }
 #album, #album .grid-wrap { height: auto !important; max-height: none !important; min-height: 0 !important; }
 #album:has(.preview), #album:has(.preview) > div { height: min(40rem, 80vh) !important; }
-#scan-told:has(.pending) { min-height: 5rem; } /* the bar of a scan stands here */
+#scan-told:has(.pending), #story:has(.pending) { min-height: 5rem; } /* a bar stands here */
+#story ol { padding-left: 1rem; } /* room for numbers of two digits */
 #scan-told .pending, #story .pending { visibility: hidden; } /* else what was said before lies under the bar */
 #things .grid-wrap, #album .grid-wrap { padding-top: 2.5rem; } /* else the label lies on the first picture */
 #things .caption-label, #album .caption-label, #album .caption {
