@@ -61,4 +61,5 @@ def memory_size(
         return MemorySize(cap, f"cap {cap} of {candidates} (the area answer holds no number)")
     wanted = round(area_percent * candidates / 100)
     count = min(cap, max(minimum, wanted))
-    return MemorySize(count, f"{area_percent:g} % of {candidates} = {wanted}, within {min(minimum, cap)}..{cap}")
+    covered = f"{area_percent:g} % of the photo covered = {wanted} tokens"
+    return MemorySize(count, f"{covered}; at least {min(minimum, cap)}, at most {cap} are kept")
