@@ -68,6 +68,21 @@ def test_scan_find_and_hand_on(ego: Run, album: Path, tmp_path: Path) -> None:
     assert keywords(album / "scene-01.jpg.xmp") == ()
 
 
+def test_a_path_that_was_found_can_be_given_to_the_next_command(
+    ego: Run, album: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    deep = album / ("a folder of many photos, " * 4).strip()
+    deep.mkdir()
+    shutil.copy(PICTURES / "scene-01.jpg", deep)
+    assert ego("scan", album).code == 0
+    assert str(deep / "scene-01.jpg") in ego("find", "Bo", "--threshold", "0").out
+    monkeypatch.chdir(album)
+    shown = ego("find", "Bo", "--threshold", "0").out
+    assert str(Path(deep.name, "scene-01.jpg")) in shown
+    assert str(album) not in shown
+
+
 def test_wrong_use_is_said_before_a_model_is_loaded(ego: Run, album: Path, tmp_path: Path) -> None:
     done = ego("scan", tmp_path / "nowhere", "--model", tmp_path / "no-model")
     assert (done.code, "is no folder" in done.err) == (2, True)

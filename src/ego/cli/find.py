@@ -195,5 +195,11 @@ def _table(matches: "list[Match]") -> Table:
             f"{one.name} {one.probability:.2f}" + "".join(f" @{moment:.1f}s" for moment in one.moments)
             for one in match.seen
         )
-        table.add_row(match.path, match.taken[:10], who)
+        table.add_row(_from_here(match.path), match.taken[:10], who)
     return table
+
+
+def _from_here(path: str) -> str:
+    """Say a path as the next command can be given it; short where it is below the current folder."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from rich.text import Text
 
 from ego.cli.visible import visible
 from ego.errors import EgoError
+
+UNBROKEN = 10_000  # columns of a table that goes to a program or a file: no path in it is broken
 
 
 class Output:
@@ -133,4 +136,7 @@ def _show_log() -> None:
 
 
 def _console(*, stderr: bool) -> Console:
-    return _PlainConsole(stderr=stderr, markup=False, emoji=False, highlight=False)
+    console = _PlainConsole(stderr=stderr, markup=False, emoji=False, highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = UNBROKEN
+    return console
