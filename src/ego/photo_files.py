@@ -6,6 +6,7 @@ named like nothing we read is reported, not guessed.
 
 import os
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -76,6 +77,12 @@ def is_file(path: Path) -> bool:
         return path.is_file()
     except (OSError, ValueError):
         return False
+
+
+def in_either_form(path: Path) -> Path:
+    """Give a path as it is, or, if no file is there, with its accents composed or decomposed, as systems differ."""
+    forms = (path, *(Path(unicodedata.normalize(form, str(path))) for form in ("NFC", "NFD")))
+    return next((one for one in forms if is_file(one)), path)
 
 
 def listing(folder: Path) -> Listing:

@@ -33,6 +33,15 @@ def write_manifest(folder: Path, *more: object) -> Path:
     return path
 
 
+def test_a_manifest_as_people_write_it(tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path)
+    (tmp_path / PHOTOS[0]).rename(tmp_path / "Zo\u00eb.jpg")
+    manifest.write_text(json.dumps({"name": "Zo", "images": "Zoe\u0308.jpg", "category": None}), encoding="utf-16")
+    lines, store = read_concepts(manifest), ConceptStore(tmp_path / "library")
+    assert introduce_all(lines, tmp_path, MODEL, ThisProcess(MODEL), store).progress.written == 1
+    assert store.names() == ("Zo",)
+
+
 def test_a_library_in_the_order_of_the_manifest_and_nothing_twice(tmp_path: Path) -> None:
     manifest = write_manifest(tmp_path, {"name": "boxed", "images": [PHOTOS[0]], "boxes": [[10, 10, 90, 90]]})
     lines, store = read_concepts(manifest), ConceptStore(tmp_path / "library")
@@ -86,6 +95,8 @@ def test_options_that_do_not_fit(ego: Run, arguments: tuple[str, ...], message: 
         ('{"name": "Bo", "images": ["a.jpg"], "photo": 1}', "photo"),
         ('{"name": "Bo", "images": ["a.jpg"], "boxes": [null, null]}', "2 boxes for 1 images"),
         ('{"name": "Bo", "images": ["a.jpg"]}\n{"name": "bo", "images": ["a.jpg"]}', "line 2: 'bo' is the name of"),
+        ('{"name": "Bo", "images": ["a.jpg"], "kind": 1}', "kind.*known are name, images"),
+        (json.dumps({"name": "Bo", "images": ["x" * 5000]}), "there is no file"),
         ("", "is empty"),
         ("\n", "holds no concept"),
     ],

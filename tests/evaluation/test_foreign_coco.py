@@ -1,8 +1,9 @@
 """COCO JSON as annotation tools write it: read, or left out and listed; masks lie where the photo shows the thing."""
 
 import json
+import unicodedata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -122,6 +123,20 @@ def test_odd_entries_are_named_and_the_others_used(
     found = read(folder, annotation(99, **odd), entry(99, "odd.jpg", **odd_image))
     assert [image.name for image in found.images] == ["good0", "good1", "good2"]
     assert words in " ".join(found.notes)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_accents_of_a_file_name_count_in_either_form(folder: Path, form: Literal["NFC", "NFD"]) -> None:
+    (folder / "odd.jpg").rename(folder / unicodedata.normalize("NFC", "Zo\u00eb.jpg"))
+    found = read(folder, annotation(99), entry(99, unicodedata.normalize(form, "Zo\u00eb.jpg")))
+    assert (len(found.images), found.notes) == (4, ())
+
+
+@pytest.mark.parametrize("twice", [entry(0, "odd.jpg"), entry(99, "good0.jpg")])
+def test_what_is_listed_twice_is_left_out(folder: Path, twice: dict[str, Any]) -> None:
+    found = read(folder, annotation(99), twice)
+    assert [image.name for image in found.images] == ["good1", "good2"]
+    assert "listed twice" in found.notes[0]
 
 
 def test_a_broken_image_does_not_end_the_batch(folder: Path) -> None:

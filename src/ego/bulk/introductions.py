@@ -22,6 +22,7 @@ from ego.library.contract import Library
 from ego.limits import SENT_BYTES
 from ego.memory import ConceptMemory
 from ego.personalizer import Ego
+from ego.photo_files import in_either_form
 from ego.regular_file import open_regular
 
 JOURNAL = ".bulk-introductions"  # in the library
@@ -92,7 +93,7 @@ def introduce_all(
 def _jobs(lines: Iterable[ConceptLine], folder: Path, model: Model) -> Iterator[Job]:
     """Read the photos here, when their turn comes: a worker may be on another machine."""
     for line in lines:
-        yield Job(line.key(model.id), (line, tuple(_content(folder / image) for image in line.images)))
+        yield Job(line.key(model.id), (line, tuple(_content(in_either_form(folder / image)) for image in line.images)))
 
 
 def _content(path: Path) -> bytes | str:

@@ -8,15 +8,22 @@ Paths are relative to the manifest. Everything is checked before any work begins
 
 import hashlib
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ego.concept import clean_name, name_key
 from ego.errors import ConceptNameError, InputError
 from ego.limits import LISTED_BYTES
+from ego.photo_files import in_either_form, is_file
 from ego.text_file import read_text
 
 _Box = tuple[float, float, float, float]
+_Words = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
+
+
+def _several(value: object) -> object:
+    return [value] if isinstance(value, str) else value
 
 
 class ConceptLine(BaseModel):
@@ -34,10 +41,10 @@ class ConceptLine(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    images: tuple[str, ...] = Field(min_length=1)
-    category: str = ""
-    notes: str = ""
-    keywords: str = ""
+    images: Annotated[tuple[str, ...], BeforeValidator(_several), Field(min_length=1)]
+    category: _Words = ""
+    notes: _Words = ""
+    keywords: _Words = ""
     boxes: tuple[_Box | None, ...] = ()
 
     def key(self, model: str) -> str:
@@ -74,12 +81,13 @@ def _parsed(text: str, place: str, folder: Path) -> ConceptLine:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the line"
-        raise InputError(f"{place}: {where}: {first['msg']}") from error
+        known = f"; known are {', '.join(ConceptLine.model_fields)}" if first["type"] == "extra_forbidden" else ""
+        raise InputError(f"{place}: {where}: {first['msg']}{known}") from error
     except ConceptNameError as error:
         raise InputError(f"{place}: {error}") from error
     if line.boxes and len(line.boxes) != len(line.images):
         raise InputError(f"{place}: {len(line.boxes)} boxes for {len(line.images)} images; give one each, or null")
-    missing = next((file for file in line.images if not (folder / file).is_file()), None)
+    missing = next((file for file in line.images if not is_file(in_either_form(folder / file))), None)
     if missing is not None:
         raise InputError(f"{place}: there is no file {folder / missing}; paths are relative to the manifest")
     return line.model_copy(update={"name": name})

@@ -114,7 +114,8 @@ def _wrong_use(error: Exception) -> str:
 def _of_the_system(error: OSError) -> OutputError:
     """Put what the system refused, and nobody foresaw, into one line."""
     place = error.filename if isinstance(error.filename, str) else "the output"
-    told = OutputError(f"{place} cannot be used ({error.strerror or error}); check permissions and free space")
+    what = "choose a shorter name" if error.errno == errno.ENAMETOOLONG else "check permissions and free space"
+    told = OutputError(f"{place} cannot be used ({error.strerror or error}); {what}")
     return told.with_traceback(error.__traceback__)
 
 

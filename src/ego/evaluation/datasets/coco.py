@@ -5,6 +5,7 @@ as counts, alone or in a list. Masks are in the space of the stored pixels; wher
 turned with it, unless the file gives the size of the photo as shown. An entry that cannot be used is left out.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +23,7 @@ from ego.evaluation.datasets.coco_masks import UnusableMaskError, area_of, mask_
 from ego.evaluation.datasets.left_out import LeftOut, first_problem
 from ego.media import LoadedImage, read_image
 from ego.media.orientation import as_shown
-from ego.photo_files import is_file
+from ego.photo_files import in_either_form, is_file
 from ego.text_file import read_json
 
 HOW_TO_GET = (
@@ -118,8 +119,13 @@ def _qualifying(
     objects: dict[str, list[CocoObject]] = {}
     for entry in _entries(content, "annotations", CocoObject, left_out):
         objects.setdefault(entry.image_id, []).append(entry)
-    for info in sorted(_entries(content, "images", CocoImage, left_out), key=lambda image: _number_first(image.id)):
+    infos = sorted(_entries(content, "images", CocoImage, left_out), key=lambda image: _number_first(image.id))
+    listed = Counter(named for info in infos for named in (info.id, _place(folder, info.file_name)))
+    for info in infos:
         place = _place(folder, info.file_name)
+        if max(listed[info.id], listed[place]) > 1:  # whose objects are these, and are they all?
+            left_out.add("images whose id or file is listed twice", info.file_name)
+            continue
         size = info.size or _stored_size(place)
         shares = [(one, _share(one, info.file_name, size, left_out)) for one in objects.get(info.id, ())]
         counted = [(one, share) for one, share in shares if share >= ignore_below]
@@ -186,8 +192,8 @@ def _is_usable(image: MaskedImage, left_out: LeftOut) -> bool:
 def _place(folder: Path, name: str) -> Path:
     """Find a file by the path its entry gives, or by its name alone: tools write paths of other machines."""
     plain = name.replace("\\", "/")
-    inside = folder / plain.lstrip("/")
-    return inside if is_file(inside) else folder / plain.rsplit("/", 1)[-1]
+    inside = in_either_form(folder / plain.lstrip("/"))
+    return inside if is_file(inside) else in_either_form(folder / plain.rsplit("/", 1)[-1])
 
 
 def _number_first(identifier: str) -> tuple[bool, int, str]:
