@@ -12,6 +12,7 @@ from ego.demo.pictures import shipped_pictures
 from ego.errors import InputError
 from ego.web import actions
 from ego.web.figures import figures
+from ego.web.marking import mark
 
 PICTURES = shipped_pictures().folder
 
@@ -19,6 +20,15 @@ PICTURES = shipped_pictures().folder
 @pytest.fixture
 def personal(tmp_path: Path) -> Ego:
     return Ego(load_backbone("mini"), ConceptStore(tmp_path), EgoConfig(thumbnails=True))
+
+
+@pytest.mark.parametrize("label", ["Bo", "Grandmother's old brass teapot, bought in Istanbul"])
+def test_a_label_is_written_whole(label: str) -> None:
+    picture = Image.new("RGB", (320, 200), "white")
+    mark(picture, (0.7, 0.2, 0.9, 0.8), label)
+    in_label = [picture.getpixel((x, 41)) != (255, 255, 255) for x in range(320)]
+    assert any(in_label)
+    assert not in_label[-1]
 
 
 def test_from_photos_to_boxes_and_words(personal: Ego) -> None:
