@@ -106,7 +106,7 @@ def test_a_word_of_the_user_is_heard_and_taken_back(ego: Run, album: Path) -> No
     assert str(photo) not in {match["path"] for match in ego("find", "Bo", "--threshold", "0.01", "--json").document}
     ego("correct", "Bo", photo, "--yes")
     assert str(photo) in {match["path"] for match in ego("find", "Bo", "--threshold", "1", "--json").document}
-    assert "not" not in ego("correct", "--undo").out
+    assert f"your yes about {photo}" in ego("correct", "--undo").out
     assert ego("correct", "--undo", "Bo").code == 2
 
 

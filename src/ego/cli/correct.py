@@ -66,5 +66,5 @@ def _undo(output: Output, library: Path, given: list[object]) -> None:
     last = Corrections(library).undo()
     if last is None:
         raise InputError("nothing was corrected in this library; there is nothing to take back")
-    word = "there" if last.there else "not there"
-    output.result(last.model_dump(), f"Taken back: {word} in {last.path or 'a picture'}.")
+    word = "yes" if last.there else "no"
+    output.result(last.model_dump(), f"Taken back: your {word} about {last.path or 'a picture'}.")
