@@ -20,7 +20,7 @@ def mark(picture: Image.Image, box: Box, label: str) -> None:
     room = (picture.width - 12) / max(1, draw.textlength(label, font=ImageFont.load_default(size)))
     font = ImageFont.load_default(max(6, int(size * min(1, room))))  # a long name is smaller, not cut short
     _, _, wide_text, tall_text = draw.textbbox((0, 0), label, font=font)
-    at = max(0, min(left, picture.width - int(wide_text) - 9)), max(0, min(top, picture.height - int(tall_text) - 4))
+    at = max(0, min(left, picture.width - int(wide_text) - 10)), max(0, min(top, picture.height - int(tall_text) - 4))
     draw.rectangle((at[0], at[1], at[0] + wide_text + 8, at[1] + tall_text + 6), fill="black")
     draw.text((at[0] + 4, at[1] + 2), label, fill="white", font=font)
 
