@@ -4,6 +4,7 @@ import ipaddress
 import json
 import logging
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from ego.backbones.base import Backbone
 from ego.errors import ConfigError, InputError
 from ego.server.keys import KeyRing
+from ego.server.listening import require_free
 from ego.server.remote import is_public
 from ego.server.settings import ServiceSettings
 from tests.command import Run, runner
@@ -151,6 +153,16 @@ def test_a_public_address_needs_keys(tmp_path: Path, ego: Run) -> None:
         assert ServiceSettings(host=host, library=tmp_path).is_private
     for host in ("::", "0.0.0.0", "ego.example"):
         assert not ServiceSettings(host=host, library=tmp_path).is_private
+
+
+def test_an_address_where_nobody_can_listen_is_said_before_a_model_is_loaded(
+    tmp_path: Path, ego: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ego.cli.serve.open_backbone", lambda *_: pytest.fail("a model was loaded"))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = ego("serve", "--library", tmp_path, "--port", taken.getsockname()[1])
+    assert (done.code, "choose another --port" in done.err.replace("\n", " ")) == (2, True)
+    require_free("localhost", 0)
 
 
 @pytest.mark.parametrize(

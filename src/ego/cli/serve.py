@@ -130,10 +130,12 @@ def serve(
     from ego.server.engines import choose
     from ego.server.engines.llama.context import require
     from ego.server.journal import configure
+    from ego.server.listening import require_free
     from ego.server.service import Service
 
     if llama is not None:
         require(llama)
+    require_free(host, port)
     backbone = open_backbone(settings, output)
     service = Service(backbone, choose(backbone, limits, vllm or (), llama), limits, settings.config())
     output.note(f"{service.model_name} answers on http://{host}:{port}; documentation at /docs")

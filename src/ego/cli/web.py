@@ -40,13 +40,15 @@ def web(
     if not _is_own(host) and not password:
         raise InputError(f"{host} can be reached by others; give a --password, or listen on 127.0.0.1")
     require_gradio()
+    import uvicorn
+
+    from ego.server.listening import Listening, require_free
+
+    require_free(host, port)
     output = Output(as_json=False)
     personal = open_personalizer(
         resolve(model, library, device), output, may_be_new=True, video_frames=frames, thumbnails=True
     )
-    import uvicorn
-
-    from ego.server.listening import Listening
     from ego.web.folder import folder_of_the_page
 
     with folder_of_the_page() as folder:
