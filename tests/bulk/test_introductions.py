@@ -67,6 +67,19 @@ def test_the_command(ego: Run, tmp_path: Path) -> None:
     assert (again.document["introduced"], again.document["already"]) == (0, 3)
 
 
+def test_a_line_that_is_no_concept_is_left_out_and_listed(ego: Run, tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path, {"name": "gone", "images": ["gone.jpg"]}, {"name": "odd", "photo": 1}, "words")
+    done = ego("introduce", "--manifest", manifest, "--library", tmp_path / "library", "--json")
+    assert done.code == 1
+    assert (done.document["introduced"], done.document["failed"]) == (3, [])
+    assert [problem.split(":")[0].split(", ")[1] for problem in done.document["left_out"]] == [
+        "line 4",
+        "line 5",
+        "line 6",
+    ]
+    assert "gone.jpg" in done.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

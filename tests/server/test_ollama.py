@@ -174,3 +174,11 @@ def test_curl_needs_no_content_type_for_ollama(served: Running) -> None:
         headers = {"content-type": "application/x-www-form-urlencoded"}
         body = json.dumps({"model": "mini", "prompt": "Who is Bo?", "stream": False, "options": {"num_predict": 4}})
         assert client.post("/api/generate", content=body, headers=headers).json()["done"]
+
+
+def test_what_is_not_offered_is_refused_and_not_passed_over(served: Running) -> None:
+    with served.client() as client:
+        for more, word in (({"logprobs": True}, "logprobs"), ({"format": "xml"}, "format")):
+            refused = client.post("/api/generate", json={"model": "mini", "prompt": "Hello", "stream": False} | more)
+            assert refused.status_code == 400
+            assert word in refused.text

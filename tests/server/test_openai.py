@@ -101,6 +101,7 @@ def test_max_tokens_and_stop(client: openai.OpenAI) -> None:
         ({"response_format": {"type": "json_object"}}, "JSON"),
         ({"n": 2}, "only one answer"),
         ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
+        ({"functions": [{"name": "f"}]}, "tools"),
     ],
 )
 def test_what_the_engine_cannot_do_is_refused(client: openai.OpenAI, more: dict[str, Any], word: str) -> None:

@@ -3,10 +3,11 @@
     {"name": "Bo", "images": ["bo-1.jpg", "bo-2.jpg"], "category": "dog"}
     {"name": "mug", "images": ["mug.jpg"], "boxes": [[40, 60, 210, 300]]}
 
-Paths are relative to the manifest. Everything is checked before any work begins.
+Paths are relative to the manifest. Every line is checked before any work begins.
 """
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -52,26 +53,34 @@ class ConceptLine(BaseModel):
         return hashlib.sha256(f"{model}\n{self.model_dump_json()}".encode()).hexdigest()
 
 
-def read_concepts(path: Path) -> tuple[ConceptLine, ...]:
+def read_concepts(path: Path, on_problem: Callable[[InputError], None] | None = None) -> tuple[ConceptLine, ...]:
     """Read a manifest.
 
+    Args:
+        path: The file.
+        on_problem: Called for each line that cannot be used, which is then left out; None raises its error.
+
     Raises:
-        InputError: If it cannot be read, a line is no concept, or two lines have one name.
+        InputError: If it cannot be read, or holds no concept; without `on_problem` also if a line is no concept, or two
+            lines have one name.
     """
     lines = read_text(path, InputError, largest=LISTED_BYTES).split("\n")
-    concepts: list[ConceptLine] = []
-    seen: dict[str, int] = {}
+    concepts: dict[str, tuple[int, ConceptLine]] = {}
     for number, text in enumerate(lines, start=1):
-        if not text.strip():
-            continue
-        line = _parsed(text, f"{path}, line {number}", path.parent)
-        first = seen.setdefault(name_key(line.name), number)
-        if first != number:
-            raise InputError(f"{path}, line {number}: {line.name!r} is the name of line {first}, too; rename one")
-        concepts.append(line)
+        place = f"{path}, line {number}"
+        try:
+            if text.strip():
+                line = _parsed(text, place, path.parent)
+                first, _ = concepts.setdefault(name_key(line.name), (number, line))
+                if first != number:
+                    raise InputError(f"{place}: {line.name!r} is the name of line {first}, too; rename one")
+        except InputError as error:
+            if on_problem is None:
+                raise
+            on_problem(error)
     if not concepts:
         raise InputError(f"{path} holds no concept; write one JSON object a line, with name and images")
-    return tuple(concepts)
+    return tuple(line for _, line in concepts.values())
 
 
 def _parsed(text: str, place: str, folder: Path) -> ConceptLine:

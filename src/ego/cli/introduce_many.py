@@ -68,13 +68,16 @@ def introduce_manifest(
     """Introduce what is not introduced yet, and say what failed.
 
     Raises:
-        Exit: With code 1, if a concept could not be introduced.
+        Exit: With code 1, if a concept could not be introduced, or a line is none.
     """
     spread.check(settings.device)
     from ego.bulk.introductions import Model, introduce_all
     from ego.bulk.manifest import read_concepts
 
-    lines = read_concepts(manifest)
+    left_out: list[InputError] = []
+    lines = read_concepts(manifest, left_out.append)
+    for problem in left_out:
+        output.warn(problem)
     if not settings.chosen:
         output.note(REAL_USE)
     model = Model(settings.model, settings.device, settings.config(thumbnails=thumbnail or None))
@@ -99,20 +102,24 @@ def introduce_manifest(
                 failed=f"{now.failed} failed" if now.failed else "",
             ),
         )
-    _show(report, {line.key(model.id): line.name for line in lines}, output)
+    _show(report, {line.key(model.id): line.name for line in lines}, left_out, output)
 
 
-def _show(report: "BulkReport", names: dict[str, str], output: Output) -> None:
+def _show(report: "BulkReport", names: dict[str, str], left_out: list[InputError], output: Output) -> None:
     now = report.progress
     failures = [{"name": names[one.job.key], "error": one.error} for one in report.failures]
     document = {
         "introduced": now.written,
         "already": now.already,
         "failed": failures,
+        "left_out": [str(problem) for problem in left_out],
         "workers_lost": report.lost,
         "seconds": now.seconds,
     }
-    summary = f"{now.written} introduced in {now.seconds:.0f} s, {now.already} were already, {now.failed} failed."
+    lines = f", {len(left_out)} lines left out" if left_out else ""
+    summary = (
+        f"{now.written} introduced in {now.seconds:.0f} s, {now.already} were already, {now.failed} failed{lines}."
+    )
     output.result(document, summary, *(f"  {one['name']}: {one['error']}" for one in failures))
-    if failures:
+    if failures or left_out:
         raise typer.Exit(1)

@@ -43,6 +43,7 @@ class Asking(Open):
     stream: bool | None = True
     format: str | dict[str, Any] | None = None
     options: Options | None = None
+    logprobs: bool | None = False
     ego: EgoOptions | None = None
 
 
@@ -209,6 +210,8 @@ def _wanted(body: Asking, request: Request) -> Wanted:
     sampling = {"temperature": options.temperature, "top_p": options.top_p, "seed": options.seed}
     if isinstance(body.format, str) and body.format not in ("", "json"):
         raise RefusedError("format must be 'json' or a JSON schema")
+    if body.logprobs:
+        raise RefusedError("probabilities of tokens are told by /v1/chat/completions only; leave logprobs out")
     return Wanted(
         max_tokens=options.num_predict if options.num_predict and options.num_predict > 0 else None,
         stop=(options.stop,) if isinstance(options.stop, str) else tuple(options.stop or ()),

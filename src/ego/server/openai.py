@@ -94,6 +94,7 @@ class ChatRequest(Open):
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     response_format: ResponseFormat | None = None
     tools: list[dict[str, Any]] | None = None
+    functions: list[dict[str, Any]] | None = None
     ego: EgoOptions | None = None
 
 
@@ -242,7 +243,7 @@ async def _read_part(part: ContentPart, pictures: PictureReader) -> tuple[Any, .
 def _wanted(body: ChatRequest, request: Request) -> Wanted:
     if (body.n or 1) != 1:
         raise RefusedError("only one answer is given to a question; leave n out")
-    if body.tools:
+    if body.tools or body.functions:
         raise RefusedError("tools are not called by this service; leave them out, or use its MCP endpoint /mcp")
     form = body.response_format
     schema = None
