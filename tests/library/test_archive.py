@@ -197,7 +197,7 @@ def killed(work: Callable[[], object], seconds: float) -> bool:
 
 def test_killed_exports_and_imports_leave_nothing_half(tmp_path: Path) -> None:
     store = ConceptStore(tmp_path / "mine")
-    for number in range(60):
+    for number in range(24):
         store.add(memory(f"thing {number}", number))
     began = time.monotonic()
     export_library(store, tmp_path / "all.zip")
@@ -212,7 +212,7 @@ def test_killed_exports_and_imports_leave_nothing_half(tmp_path: Path) -> None:
         at_work += killed(lambda target=target: export_library(store, target), share * export_seconds)
         assert [path.name for path in (tmp_path / "out").iterdir()] in ([], [target.name])
         if target.exists():
-            assert len(import_library(ConceptStore(tmp_path / f"from {share}"), target).added) == 60
+            assert len(import_library(ConceptStore(tmp_path / f"from {share}"), target).added) == 24
             target.unlink()
     other = ConceptStore(tmp_path / "other")
     for share in (0.3, 0.5, 0.6, 0.6):
@@ -220,5 +220,5 @@ def test_killed_exports_and_imports_leave_nothing_half(tmp_path: Path) -> None:
         assert all(dump(other.get(name)) == dump(store.get(name)) for name in other.names())
     assert at_work, "every one was done before it was killed"
     done = import_library(other, tmp_path / "all.zip")
-    assert len(done.added) + len(done.same) == 60
+    assert len(done.added) + len(done.same) == 24
     assert content(other) == content(store)
