@@ -32,7 +32,7 @@ lint: $(VENV)/.ready  ## style and types
 	$(BIN)/mypy
 
 docs: $(VENV)/.ready  ## write docs/command-line.md anew from the command line itself
-	$(BIN)/python -m typer ego.cli.app utils docs --name ego --output docs/command-line.md
+	$(BIN)/python docs/site/command_line.py docs/command-line.md
 
 pictures: $(VENV)/.ready  ## draw the demo pictures anew (needs the font Noto Color Emoji)
 	$(BIN)/python training/demo_pictures/draw.py
