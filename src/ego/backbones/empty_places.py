@@ -5,6 +5,7 @@ model's own processor, as always.
 """
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ class EmptyPlace(PushToHubMixin):  # type: ignore[misc]  # the mixin makes a pro
         return {}
 
 
-class VideoPlace(EmptyPlace):
+class VideoPlace(EmptyPlace, ABC):
     """Stands where a video processor would, and makes the same of frames that have their final size.
 
     Attributes:
@@ -43,10 +44,11 @@ class VideoPlace(EmptyPlace):
         """Remember the checkpoint, a Hub name or folder, and how it is asked for."""
         self._source, self._hub = source, hub
 
+    @abstractmethod
     def __call__(self, videos: Sequence[Sequence[Image.Image]], **options: Any) -> dict[str, Any]:
         """Turn frames of their final size into what the model takes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fitted(self, frames: Sequence[Image.Image], most_tokens: int) -> list[Image.Image]:
         """Bring frames to their final size, which the family's video processor leaves as it is.
 
@@ -54,11 +56,10 @@ class VideoPlace(EmptyPlace):
             frames: Of one size.
             most_tokens: Visual tokens that the video may take, where the family can choose.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def grid(self, inputs: Mapping[str, Any]) -> tuple[int, int, int] | None:
         """Say in how many pairs of frames, rows and columns the tokens lie; None where a family counts no such grid."""
-        raise NotImplementedError
 
     def own(self) -> Any:
         """Load the checkpoint's own video processor; None where torchvision is missing."""
