@@ -29,7 +29,7 @@ from ego.bench.filter_rivals import (
 from ego.bench.generated_concepts import Statistics, statistics_of
 from ego.bench.growth import Growth, Point, Way
 from ego.library.filter.files import Opened
-from ego.library.filter.index import RERANKED, RERANKED_OF, FilterIndex
+from ego.library.filter.index import FilterIndex, scored_themselves
 from ego.library.filter.late_interaction import unit
 from ego.library.filter.space import Space, fit_space
 
@@ -166,7 +166,7 @@ def _measure(
 
 
 def _finders(opened: Opened, placed: Placed, folder: Path, without: Collection[str]) -> dict[str, Callable[[], Finder]]:
-    reranked = max(RERANKED, len(opened.starts) // RERANKED_OF)
+    reranked = scored_themselves(len(opened.starts))
     finders: dict[str, Callable[[], Finder]] = {
         EXACT: lambda: exact(placed),
         TORCH: lambda: exact_in_torch(placed),

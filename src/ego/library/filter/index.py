@@ -78,6 +78,11 @@ class Found:
     score: float
 
 
+def scored_themselves(concepts: int, least: int = RERANKED) -> int:
+    """How many of the best by code are scored themselves, in a library of so many concepts."""
+    return max(least, concepts // RERANKED_OF)
+
+
 class FilterIndex:
     """Finds concepts by similarity.
 
@@ -145,7 +150,7 @@ class FilterIndex:
             best = best_first(scores, most)
             places, scores = places[best], scores[best]
         else:
-            places, scores = search(opened, placed, most, max(self._reranked, len(opened.starts) // RERANKED_OF))
+            places, scores = search(opened, placed, most, scored_themselves(len(opened.starts), self._reranked))
         keys = opened.concepts["key"][places]
         return tuple(Found(int(key), float(score)) for key, score in zip(keys, scores, strict=True))
 
