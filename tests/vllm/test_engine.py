@@ -229,16 +229,24 @@ def test_a_replica_is_killed_and_nobody_notices(fleet: Fleet) -> None:
         wanted = Wanted(max_tokens=48)
         expected = await engine.reply("anna", mine.personal, turns, wanted, lambda piece: None)
 
+        begun = asyncio.Event()
+
         async def ask(number: int) -> str:
-            answer = await engine.reply(f"owner {number}", mine.personal, turns, wanted, lambda piece: None)
+            owner = f"owner {number}"
+            here = replicas.for_owner(owner)[0] is replicas.all[0]
+            answer = await engine.reply(
+                owner, mine.personal, turns, wanted, lambda piece: begun.set() if here else None
+            )
             return answer.text
 
         asking = [asyncio.create_task(ask(number)) for number in range(12)]
-        await asyncio.sleep(0.4)
+        await begun.wait()  # the one that is killed is in the middle of an answer
         await asyncio.to_thread(fleet.servers[REPLICATED][0].kill)
         assert set(await asyncio.gather(*asking)) == {expected.text}
         assert await engine.trouble() == ""
-        assert replicas.all[0].trouble
+        async with asyncio.timeout(30):
+            while not replicas.all[0].trouble:  # if all its answers had left it, the next look at its health tells
+                await asyncio.sleep(0.1)
         assert not replicas.all[1].trouble
 
     mine.play(urls, act)
