@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from ego.prompt import GUARD, THE_PICTURE, recognition_question
+from ego.prompt import AREA, CAPTION_WITH_NAMES, GUARD, THE_PICTURE, recognition_question
 from tests.training import world as drawn
 
 bank_module = pytest.importorskip("bank")
@@ -42,9 +42,9 @@ def model(tokenizer):
 
 @pytest.fixture(scope="module")
 def bank():
-    cast = Cast(drawn.assets(), "train")
+    cast = Cast([*drawn.assets(), *drawn.photos()], "train")
     encode = lambda pixels: torch.randn(len(pixels), TOKENS, TOWER_WIDTH)  # noqa: E731
-    plan = bank_module.plan_bank(cast, 0, 0, 12)
+    plan = bank_module.plan_bank(cast, 0, 0, 12, singles=2)
     chunks = bank_module.Chunks(cast, plan, 0, 0, 30, SHAPE.image_side, SHAPE.grid)
     return bank_module.build_bank(chunks, encode, workers=0)
 
@@ -144,6 +144,54 @@ def test_yes_is_said_exactly_of_what_the_picture_shows_and_most_concepts_are_abs
     assert 0.1 < said.count("Yes") / len(said) < 0.5
 
 
+def test_with_only_those_in_memory_who_are_there_a_caption_names_them_and_nobody_is_asked_about(bank, tokenizer):
+    lessons = lessons_of(bank, tokenizer, 120, size=2)
+    there = [one for one in lessons if len(one.names) == 2 and all(one.owned.get(name) for name in one.names)]
+    alone = [one for one in there if not any(e.answer in ("Yes", "No") for _, _, e in one.answered)]
+    assert len(alone) > 5
+    for lesson in alone:
+        told = [e.answer for _, _, e in lesson.answered if e.question == CAPTION_WITH_NAMES]
+        assert [{name for _, name in lesson._find(tokenizer.encode(answer), 0)} for answer in told] == [
+            set(lesson.names)
+        ]
+
+
+def test_the_token_that_decides_who_is_named_counts_more(tokenizer):
+    words, told = Words(tokenizer), Exchange(CAPTION_WITH_NAMES, " Zak's cup on the left and Bo on the right.", 1.5)
+    lesson = written(words, [told])
+    heavy = [token for _, token, weight in lesson.targets if weight > 1.5]
+    assert heavy == [words.name("Zak's cup")[0], words.name("Bo")[0]]
+
+
+def test_an_area_is_asked_only_where_the_outline_is_known(bank, tokenizer):
+    guessed = {view.index for view in bank.singles}
+    assert not any(view.measured for view in bank.singles)  # stripes have no outline
+    teacher, rng = Teacher(bank, Words(tokenizer), 400, TOKENS), np.random.default_rng(0)
+    shown, asked = set(), 0
+    for _ in range(40):
+        lesson = teacher.introductions(rng)
+        picture_of = {lesson.pictures[place]: picture for place, picture, _ in lesson.rows}
+        shown |= set(picture_of.values())
+        for first, _, exchange in lesson.answered:
+            branch = lesson.pictures[lesson.targets[first][0]]
+            if exchange.question == AREA:
+                asked += 1
+                assert picture_of[branch] not in guessed
+    assert shown & guessed
+    assert asked > 5
+
+
+def test_some_who_are_absent_are_remembered_because_the_picture_was_taken_in_their_place(bank, tokenizer):
+    hosts = [scene for scene in bank.scenes if scene.host >= 0]
+    assert hosts
+    strange = [s for s in hosts if s.host not in {seen.member for seen in s.sightings} and bank.references[s.host]]
+    teacher, rng = Teacher(bank, Words(tokenizer), 700, TOKENS), np.random.default_rng(0)
+    casts = [(scene, teacher._cast(rng, scene, 4, 0.0)) for scene in strange for _ in range(4)]
+    absent = [(scene.host, -1) in cast for scene, cast in casts if any(place < 0 for _, place in cast)]
+    assert absent
+    assert all(absent)
+
+
 def test_a_memory_never_shows_the_picture_that_is_asked_about(bank, tokenizer):
     for lesson in lessons_of(bank, tokenizer, 40):
         remembered = {picture for place, picture, _ in lesson.rows if lesson.pictures[place] < 0}
@@ -158,13 +206,16 @@ def test_lessons_are_the_same_for_the_same_seed(bank, tokenizer):
 
 
 def test_a_bank_can_be_kept(bank, tmp_path):
-    cast = Cast(drawn.assets(), "train")
-    plan = bank_module.plan_bank(cast, 0, 0, 6)
+    cast = Cast([*drawn.assets(), *drawn.photos()], "train")
+    plan = bank_module.plan_bank(cast, 0, 0, 6, singles=2)
     chunks = bank_module.Chunks(cast, plan, 0, 0, 9, SHAPE.image_side, SHAPE.grid)
     encode = lambda pixels: pixels.float().mean((1, 2, 3))[:, None, None].expand(-1, TOKENS, 2)  # noqa: E731
     fresh, again = (bank_module.build_bank(chunks, encode, 0, tmp_path / "bank.safetensors") for _ in range(2))
     assert torch.equal(fresh.features, again.features)
     assert [view.index for view in fresh.scenes] == [view.index for view in again.scenes]
+    assert [(view.host, view.measured) for view in fresh.scenes] == [(v.host, v.measured) for v in again.scenes]
+    assert [(look.noun, look.aspect) for look in fresh.looks] == [(look.noun, look.aspect) for look in again.looks]
+    assert len(fresh.singles) == len(again.singles) == 2
     for one, other in zip(fresh.scenes, again.scenes, strict=True):
         assert [s.member for s in one.sightings] == [s.member for s in other.sightings]
         assert all(

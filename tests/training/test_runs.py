@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from tests.training import world as drawn
 
@@ -107,6 +108,22 @@ def test_a_run_that_was_cut_off_ends_where_it_would_have_ended(run_folder, prese
     language.train(preset, world, tmp_path, "cpu")
     resumed, straight = (torch.load(folder / "model.pt", weights_only=True) for folder in (tmp_path, run_folder))
     assert all(torch.allclose(straight["model"][name], resumed["model"][name], atol=1e-5) for name in resumed["model"])
+
+
+def test_a_finished_model_can_be_taught_on(run_folder, preset, world, tmp_path):
+    export.export(preset, run_folder, tmp_path / "model")
+    before = load_file(tmp_path / "model/model.safetensors")
+    language.train(preset, world, tmp_path / "more", "cpu", finished=tmp_path / "model")
+    after = torch.load(tmp_path / "more/model.pt", weights_only=True)
+    assert after["step"] == preset.language.steps
+    tower = "model.vision_tower.encoder.top_conv.weight"
+    assert torch.equal(before[tower].float(), after["model"][tower])
+    moved = {n: float((before[n].float() - after["model"][n]).abs().max()) for n in before if "q_proj" in n}
+    assert all(0 < change < 0.05 for change in moved.values())  # a few steps from there, no new beginning
+    first, second = (
+        (folder / "tokenizer.json").read_text() for folder in (tmp_path / "model", tmp_path / "more/tokenizer")
+    )
+    assert first == second
 
 
 def test_the_tower_stays_as_it_was(run_folder, begun):

@@ -28,7 +28,7 @@ def test_training_photos_are_free_and_every_group_keeps_unseen_concepts(data, mo
 
     blank = np.zeros((8, 8, 4), np.uint8)  # which photos, not what they show
     monkeypatch.setattr(sources, "_photo", lambda file, mask: blank.copy())
-    monkeypatch.setattr(sources, "_grabcut", lambda rgb: blank[..., 3])
+    monkeypatch.setattr(sources, "boxed", lambda rgb: blank[..., 3])
     table = json.loads((data / "coco_seg/annotations/instances_coco.json").read_text())
     licence = {f"coco/{image['id']}": image["license"] for image in table["images"]}
     used = [asset.identity for asset in coco_photos(data, free=True)]

@@ -1,6 +1,7 @@
 """Stage B: teach the language part to match, name and answer over the frozen tower of stage A.
 
-python language.py --preset cpu.toml --world WORLD.npz --folder FOLDER [--device cuda]  # after tower.py, same folder
+python language.py --preset cpu.toml --world WORLD.npz --folder FOLDER [--device cuda]  # after settle.py, same folder
+python language.py ... --start-from ../../src/ego/backbones/mini  # or teach a finished model on
 """
 
 import argparse
@@ -31,7 +32,7 @@ from vocabulary import run_tokenizer
 
 ENCODE_BATCH = 16
 CHECK_STEPS, SAVE_STEPS = 250, 50
-VALIDATION_IDENTITIES, VALIDATION_SCENES = 80, 160
+VALIDATION_IDENTITIES, VALIDATION_SCENES, VALIDATION_SINGLES = 80, 160, 120
 UNSEEN = -1e30
 OWNER_LAYER, FACT_LAYER = 3, 4  # how many layers stand before owners and facts are asked for
 FACT_WEIGHT = 0.5
@@ -51,10 +52,10 @@ class Kind:
 
 
 KINDS = (
-    Kind((0, 0), 640, 0.12, 0.2),
-    Kind((1, 1), 448, 0.36, 0.3),
-    Kind((2, 4), 512, 0.4, 0.28),
-    Kind((5, 8), 672, 0.12, 0.14),
+    Kind((0, 0), 640, 0.2, 0.24),
+    Kind((1, 1), 448, 0.3, 0.26),
+    Kind((2, 4), 512, 0.38, 0.3),
+    Kind((5, 8), 672, 0.12, 0.12),
     Kind((9, 12), 800, 0.0, 0.08),
 )
 
@@ -165,43 +166,65 @@ def rate_share(name: str) -> float:
 class Run:
     """One training run: model, data, where it stands."""
 
-    def __init__(self, preset: Preset, world: Path, folder: Path, device: str, crew: Crew) -> None:
-        """Load the tower of stage A, and the state of an earlier run to go on from."""
+    def __init__(
+        self, preset: Preset, world: Path, folder: Path, device: str, crew: Crew, finished: Path | None = None
+    ) -> None:
+        """Load the tower of stage A, or a finished model, and the state of an earlier run to go on from."""
         torch.manual_seed(preset.seed)
         assets = read_pack(world)
         self.preset, self.folder, self.device, self.crew = preset, folder, device, crew
-        self.tokenizer = run_tokenizer(folder, preset.shape.vocabulary, preset.seed)
+        self.tokenizer = run_tokenizer(folder, preset.shape.vocabulary, preset.seed, finished)
         self.words = Words(self.tokenizer)
         self.model = build_model(preset.shape, self.tokenizer).to(device)
         self.model.model.language_model.set_attn_implementation(WATCHED)
-        tower = load(folder / "settled.pt", device)
-        if tower is None:
-            raise FileNotFoundError(f"no settled.pt in {folder}; run settle.py with the same --folder first")
-        seen = {name.removeprefix("tower."): w for name, w in tower["model"].items() if name.startswith("tower.")}
-        self.model.model.vision_tower.load_state_dict(seen)
+        heads = self._take_model(finished) if finished else self._take_tower()
         self.model.model.vision_tower.requires_grad_(False)
-        stage = preset.language
-        self.validation = self._bank(Cast(assets, "val"), -1, VALIDATION_IDENTITIES, VALIDATION_SCENES)
-        self.bank = self._bank(Cast(assets, "train"), preset.seed, stage.bank_identities, stage.bank_scenes)
+        sizes = VALIDATION_IDENTITIES, VALIDATION_SCENES, VALIDATION_SINGLES
+        self.validation = self._bank("validation", Cast(assets, "val"), 1, 0, sizes)
+        self.cast, self._banks = Cast(assets, "train"), dict[int, Bank]()
         self.state = load(folder / "model.pt", device)
         if self.state:
             self.model.load_state_dict(self.state["model"])
-        else:
-            self._begin(tower["model"])
+        elif heads:
+            self._begin(heads)
 
-    def _bank(self, cast: Cast, seed: int, identities: int, scenes: int) -> Bank:
+    def _take_tower(self) -> dict[str, Tensor]:
+        """Take over the tower of stage A; give what else it learnt."""
+        settled = load(self.folder / "settled.pt", self.device)
+        if settled is None:
+            raise FileNotFoundError(f"no settled.pt in {self.folder}; run settle.py with the same --folder first")
+        seen = {name.removeprefix("tower."): w for name, w in settled["model"].items() if name.startswith("tower.")}
+        self.model.model.vision_tower.load_state_dict(seen)
+        return settled["model"]
+
+    def _take_model(self, finished: Path) -> dict[str, Tensor]:
+        """Take over all weights of a finished model, which needs no beginning."""
+        model = FastVlmForConditionalGeneration.from_pretrained(finished, dtype=torch.float32)
+        self.model.load_state_dict(model.state_dict())
+        return {}
+
+    def bank(self, number: int) -> Bank:
+        """Give the bank of one part of the run; only the last one is held."""
+        if number not in self._banks:
+            self._banks.clear()
+            stage = self.preset.language
+            sizes = stage.bank_identities, stage.bank_scenes, stage.bank_singles
+            self._banks[number] = self._bank(str(number), self.cast, self.preset.seed, number, sizes)
+        return self._banks[number]
+
+    def _bank(self, name: str, cast: Cast, seed: int, epoch: int, sizes: tuple[int, int, int]) -> Bank:
         """Give a bank, rendered and encoded once and kept beside the run."""
-        shape = self.preset.shape
-        plan = plan_bank(cast, abs(seed), 0, identities)
-        chunks = Chunks(cast, plan, abs(seed), 0, scenes, shape.image_side, shape.grid)
-        kept = self.folder / f"bank-{'validation' if seed < 0 else seed}.safetensors"
+        shape, (identities, scenes, singles) = self.preset.shape, sizes
+        plan = plan_bank(cast, seed, epoch, identities, singles=singles)
+        chunks = Chunks(cast, plan, seed, epoch, scenes, shape.image_side, shape.grid)
+        kept = self.folder / f"bank-{name}.safetensors"
         return build_bank(chunks, lambda pixels: encode(self.model, pixels), self.preset.language.workers, kept)
 
     def _begin(self, stage_a: dict[str, Tensor]) -> None:
         begin(self.model, self.tokenizer, self.preset.shape.rope_theta, self.preset.seed)
         table = self.model.get_input_embeddings().weight.detach()
         projector = self.model.model.multi_modal_projector
-        error = imitate(projector, stage_a, self.bank.features.flatten(0, 1), table, self.tokenizer)
+        error = imitate(projector, stage_a, self.bank(0).features.flatten(0, 1), table, self.tokenizer)
         LOGGER.info("the projector imitates stage A: %.2f of its rows' square is left", error)
         if self.crew.leads:
             note(self.folder, stage="language", step=0, **check(self, self.validation))
@@ -219,37 +242,40 @@ class Run:
             LOGGER.info("resumed at step %d", start)
         progress = Progress(stage.steps)
         with ThreadPoolExecutor(1) as pool:
-            ahead: Future[Batch] = pool.submit(self.draw, start)
+            ahead: Future[tuple[Batch, Tensor]] = pool.submit(self.draw, start)
             for step in range(start, stage.steps):
-                batch = ahead.result()
+                batch, features = ahead.result()
                 ahead = pool.submit(self.draw, step + 1)
                 set_rate(optimiser, stage.rate, step, stage.steps)
-                parts = self._step(optimiser, trained, batch)
+                parts = self._step(optimiser, trained, batch, features)
                 if self.crew.leads:
                     progress(step, parts)
                     self._keep(optimiser, step + 1)
 
-    def draw(self, step: int) -> Batch:
-        """Write this process's lessons of one step; the same for the same seed, step and process."""
+    def draw(self, step: int) -> tuple[Batch, Tensor]:
+        """Write this process's lessons of one step, with the features that they show; the same for the same step."""
         stage = self.preset.language
+        bank = self.bank(step * stage.banks // stage.steps if step < stage.steps else stage.banks - 1)
         progress = step / stage.steps
         shares = np.array([kind.early + (kind.late - kind.early) * min(1.0, 2 * progress) for kind in KINDS])
         kind = KINDS[
             int(np.random.default_rng([self.preset.seed, 3, step]).choice(len(KINDS), p=shares / shares.sum()))
         ]
         rng = np.random.default_rng([self.preset.seed, 2, step, self.crew.rank])
-        teacher = Teacher(self.bank, self.words, kind.length, self.preset.shape.grid**2, whole=kind.concepts[1] == 1)
+        teacher = Teacher(bank, self.words, kind.length, self.preset.shape.grid**2, whole=kind.concepts[1] == 1)
         lessons = []
         for _ in range(max(1, round(stage.tokens / kind.length / self.crew.size))):
             number = int(rng.integers(kind.concepts[0], kind.concepts[1] + 1))
             hard = 0.2 + 0.4 * min(1.0, 2 * progress)
             lessons.append(teacher.remembering(rng, number, hard) if number else teacher.introductions(rng))
-        return collate(lessons)
+        pictures, local = used(collate(lessons))
+        return local, bank.features[pictures]
 
-    def _step(self, optimiser: torch.optim.Optimizer, trained: list[nn.Parameter], batch: Batch) -> dict[str, float]:
-        pictures, local = used(batch)
+    def _step(
+        self, optimiser: torch.optim.Optimizer, trained: list[nn.Parameter], batch: Batch, features: Tensor
+    ) -> dict[str, float]:
         with half_precision(self.device):
-            parts = losses(self.model, local.to(self.device), self.bank.features[pictures].to(self.device))
+            parts = losses(self.model, batch.to(self.device), features.to(self.device))
         optimiser.zero_grad(set_to_none=True)
         torch.stack(list(parts.values())).sum().backward()
         self.crew.share_gradients(trained)
@@ -264,9 +290,11 @@ class Run:
             save(self.folder / "model.pt", model=self.model.state_dict(), optimiser=optimiser.state_dict(), step=step)
 
 
-def train(preset: Preset, world: Path, folder: Path, device: str, crew: Crew = ALONE) -> None:
-    """Run or resume stage B."""
-    Run(preset, world, folder, device, crew).train()
+def train(
+    preset: Preset, world: Path, folder: Path, device: str, crew: Crew = ALONE, finished: Path | None = None
+) -> None:
+    """Run or resume stage B; `finished`: a model to teach on, in place of a beginning."""
+    Run(preset, world, folder, device, crew, finished).train()
 
 
 def main() -> None:
@@ -276,9 +304,11 @@ def main() -> None:
     parser.add_argument("--world", type=Path, required=True)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--start-from", type=Path, help="the folder of a finished model to teach on")
     options = parser.parse_args()
     prepare(options.device, options.folder)
-    train(read_preset(options.preset), options.world, options.folder, options.device, join_crew())
+    preset = read_preset(options.preset)
+    train(preset, options.world, options.folder, options.device, join_crew(), options.start_from)
 
 
 if __name__ == "__main__":

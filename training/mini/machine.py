@@ -27,9 +27,10 @@ def prepare(device: str, folder: Path) -> None:
     LOGGER.info("device %s, %d threads, torch %s", device, torch.get_num_threads(), torch.__version__)
 
 
-def half_precision(device: str) -> torch.autocast:
-    """Compute matrix products in bfloat16; weights stay float32."""
-    return torch.autocast(device, torch.bfloat16)
+def half_precision(device: str) -> AbstractContextManager[object]:
+    """Compute matrix products in bfloat16, where the processor can (others pretend, slowly); weights stay float32."""
+    able = device != "cpu" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.autocast(device, torch.bfloat16) if able else nullcontext()
 
 
 def convolution_precision(device: str) -> AbstractContextManager[object]:

@@ -55,13 +55,18 @@ class TowerStage:
 
 @dataclass(frozen=True)
 class LanguageStage:
-    """Stage B: steps, tokens per step (of all processes), rate, the bank of encoded pictures, renderers."""
+    """Stage B: steps, tokens per step (of all processes), rate, the banks of encoded pictures, renderers.
+
+    Each bank serves an equal part of the steps. `bank_singles`: things that are shown only once, in a photo.
+    """
 
     steps: int
     tokens: int
     rate: float
+    banks: int
     bank_identities: int
     bank_scenes: int
+    bank_singles: int
     workers: int
 
 

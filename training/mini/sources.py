@@ -1,7 +1,8 @@
 """Read the licence-clean pictures of the data folder into one list of assets, and pack that list into one small file.
 
 An asset is a picture with a mask: sprites carry their own alpha, photos the alpha of their subject (zero everywhere
-for a mere background). Where nobody has cut the subject out, an ellipse in the middle stands for it.
+for a mere background). Where nobody has cut the subject out, GrabCut tries to (`outlines.py`); where it cannot, an
+ellipse in the middle stands for it.
 Several assets with one identity are different pictures of the same thing: the true positives of the contrastive stage.
 """
 
@@ -14,10 +15,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from nouns import photo_noun, sprite_noun
 from numpy.typing import NDArray
+from outlines import boxed, ellipse, salient
 from PIL import Image, ImageOps
 from pycocotools import mask as coco_mask
 from splits import (
@@ -38,7 +39,7 @@ MINIMUM_SUBJECT_SHARE = 0.008
 Pixels = NDArray[np.uint8]
 
 
-MASKLESS_EXTENT = {"photo": 0.8, "portrait": 0.95}  # of the ellipse that stands for an unknown mask
+MASKLESS_EXTENT = {"photo": 0.8, "portrait": 0.95}  # of the picture, that a subject without a mask is sought in
 # Photos in tar files of which the surroundings serve as backdrops; those of the others are filled by their subject.
 SCENIC = frozenset({"arc2017", "core50", "flower_photos", "grocery", "oxford_pets_a", "oxford_pets_b"})
 
@@ -58,24 +59,23 @@ class Asset:
     kind: str
     part: Part
 
+    def read(self) -> tuple[Pixels, bool]:
+        """Decode the picture, and tell whether the outline of its subject is known."""
+        if not isinstance(self.picture, bytes):
+            return self.picture, True
+        image = Image.open(io.BytesIO(self.picture))
+        pixels = np.array(image.convert("RGBA"))
+        if "A" in image.getbands() or self.kind not in MASKLESS_EXTENT:
+            return pixels, True
+        extent = MASKLESS_EXTENT[self.kind]
+        found = salient(pixels[..., :3], extent)
+        pixels[..., 3] = ellipse(*pixels.shape[:2], extent) if found is None else found
+        return pixels, found is not None
+
     @property
     def pixels(self) -> Pixels:
         """Decode the picture."""
-        if not isinstance(self.picture, bytes):
-            return self.picture
-        image = Image.open(io.BytesIO(self.picture))
-        pixels = np.array(image.convert("RGBA"))
-        if "A" not in image.getbands() and self.kind in MASKLESS_EXTENT:
-            pixels[..., 3] = _ellipse(*pixels.shape[:2], MASKLESS_EXTENT[self.kind])
-        return pixels
-
-
-def _ellipse(height: int, width: int, extent: float) -> Pixels:
-    """Draw what stands for the mask of a subject in the middle."""
-    mask = np.zeros((height, width), np.uint8)
-    axes = (int(0.5 * extent * width), int(0.5 * extent * height))
-    cv2.ellipse(mask, (width // 2, height // 2), axes, 0, 0, 360, 255, -1, cv2.LINE_AA)
-    return mask
+        return self.read()[0]
 
 
 def sprites(data: Path) -> Iterator[Asset]:
@@ -160,25 +160,8 @@ def concept_photos(data: Path) -> Iterator[Asset]:
             noun = photo_noun(concept["class"])
             for file in concept["refs"] + concept["tests"]:
                 pixels = _photo(data / file, None)
-                pixels[..., 3] = _grabcut(pixels[..., :3])
+                pixels[..., 3] = boxed(pixels[..., :3])
                 yield Asset(pixels, concept["id"], f"photo {noun}", noun, "photo", "train")
-
-
-def _grabcut(rgb: Pixels) -> Pixels:
-    """Separate a centred subject from its surroundings."""
-    height, width = rgb.shape[:2]
-    mask = np.zeros((height, width), np.uint8)
-    box = (int(0.08 * width), int(0.06 * height), int(0.84 * width), int(0.9 * height))
-    cv2.setRNGSeed(0)
-    cv2.grabCut(
-        np.ascontiguousarray(rgb[..., ::-1]), mask, box, np.zeros((1, 65)), np.zeros((1, 65)), 5, cv2.GC_INIT_WITH_RECT
-    )
-    subject = np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
-    subject = cv2.morphologyEx(subject, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(subject)
-    if count < 2:
-        return np.full((height, width), 255, np.uint8)
-    return (labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))).astype(np.uint8) * 255
 
 
 def video_frames(data: Path) -> Iterator[Asset]:

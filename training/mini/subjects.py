@@ -1,6 +1,6 @@
 """Subjects: an identity that can be drawn again and again, and the look-alikes it must not be taken for."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -91,6 +91,18 @@ class Cast:
         """Tell whether a picture of the subject may be shown as it is, with its surroundings."""
         return self.things[subject.thing][view].kind in ("photo", "portrait")
 
+    def scenic_things(self, rng: np.random.Generator, number: int) -> list[int]:
+        """Draw things whose photos may be shown as they are and whose noun is known, no noun far more than others."""
+        members = [self.things[thing][0] for thing in self.photo_things]
+        able = [asset.kind in ("photo", "portrait") and asset.noun != "object" for asset in members]
+        things = [thing for thing, fits in zip(self.photo_things, able, strict=True) if fits]
+        if not things:
+            return []
+        nouns = Counter(self.things[thing][0].noun for thing in things)
+        weights = np.array([nouns[self.things[thing][0].noun] ** -0.5 for thing in things])
+        drawn = rng.choice(things, min(number, len(things)), replace=False, p=weights / weights.sum())
+        return [int(thing) for thing in drawn]
+
     def noun(self, subject: Subject) -> str:
         """Say what the subject is."""
         return "object" if subject.is_texture else self.things[subject.thing][0].noun
@@ -99,10 +111,10 @@ class Cast:
         """Count the different pictures of the subject."""
         return len(self.things[subject.thing])
 
-    def photo(self, subject: Subject, view: int) -> NDArray[np.uint8]:
-        """Give the whole photo the subject was cut from, in its variant's colours."""
-        pixels = self.things[subject.thing][view].pixels
-        return recoloured(pixels, self._matrix(subject)) if subject.variant else pixels
+    def photo(self, subject: Subject, view: int) -> tuple[NDArray[np.uint8], bool]:
+        """Give the whole photo the subject was cut from, in its variant's colours; whether its outline is known."""
+        pixels, outlined = self.things[subject.thing][view].read()
+        return recoloured(pixels, self._matrix(subject)) if subject.variant else pixels, outlined
 
     def _matrix(self, subject: Subject) -> NDArray[np.float32]:
         return variant_matrix(subject.variant, self._is_colourful(subject.thing))

@@ -29,6 +29,9 @@ FULL, LEAST_LOOKED = 0.5, 0.5  # share of pictures of which every token is shown
 CAPTION_WEIGHT = 1.5
 TELLING = 4  # tokens of a single picture of which each alone shall say what its subject is
 FROM_MEMORY = 0.05  # share of lessons without a picture
+SINGLE = 0.6  # share of introductions that are of things which are shown only once, in a photo
+ALL_THERE = 0.35  # share of lessons with few concepts that remember those who are there and nobody else
+MOST_ALL_THERE = 4
 
 
 @dataclass(frozen=True)
@@ -59,20 +62,22 @@ class Teacher:
         return lesson
 
     def _introduce(self, lesson: Lesson, rng: np.random.Generator) -> None:
-        member = int(rng.choice(self.known))
-        view, look = self._reference(rng, member), self.bank.looks[member]
+        single = self.bank.singles and rng.random() < SINGLE
+        view = self._one_of(rng, self.bank.singles) if single else self._reference(rng, int(rng.choice(self.known)))
         main = view.sightings[0]
+        look = self.bank.looks[main.member]
         looked = self._looked(rng)
         places = lesson.show([(view.index, looked)])
         end, share = places[-1] + 1, float(main.cover.mean())
-        lesson.facts += [(end, AREA, AREAS.index(int(area_answer(share)))), *self._colour(end, member)]
+        lesson.facts += [(end, AREA, AREAS.index(int(area_answer(share))))] * view.measured
+        lesson.facts += self._colour(end, main.member)
         shown = np.array(places)[main.cover[looked] > CLEAR_COVER]
         telling = rng.permutation(shown)[:TELLING].tolist()
         lesson.facts += [(place, NOUN, NOUNS.index(look.noun)) for place in (end, *telling)]
-        asked = about_reference(rng, look, share)
-        rest = [asked[index] for index in 2 + rng.permutation(len(asked) - 2)]
+        describe, area, *others = about_reference(rng, look, share)
+        rest = [others[index] for index in rng.permutation(len(others))]
         told = Exchange(CAPTION, caption([Item(look, main.centre)]), CAPTION_WEIGHT)
-        self._ask_all(lesson, [*asked[:2], told, *rest])
+        self._ask_all(lesson, [describe, *[area] * view.measured, told, *rest])
 
     def remembering(self, rng: np.random.Generator, number: int, hard: float) -> Lesson:
         """Remember some concepts, then ask about a picture that holds some of them, or look-alikes, or none."""
@@ -99,7 +104,11 @@ class Teacher:
     def _picture(self, rng: np.random.Generator) -> Shown:
         if rng.random() < AGAIN:
             return self._reference(rng, int(rng.choice(self.known)))
-        return self.bank.scenes[int(rng.integers(len(self.bank.scenes)))]
+        return self._one_of(rng, self.bank.scenes)
+
+    @staticmethod
+    def _one_of(rng: np.random.Generator, pictures: Sequence[Shown]) -> Shown:
+        return pictures[int(rng.integers(len(pictures)))]
 
     def _concepts(
         self, rng: np.random.Generator, lesson: Lesson, scene: Shown, number: int, hard: float
@@ -115,13 +124,22 @@ class Teacher:
         return chosen
 
     def _cast(self, rng: np.random.Generator, scene: Shown, number: int, hard: float) -> list[tuple[int, int]]:
-        """Choose whom to remember: (subject, its place among the sightings or -1)."""
+        """Choose whom to remember: (subject, its place among the sightings or -1).
+
+        Absent ones are rather those who look like somebody, or in whose place the picture was taken. Captions are
+        mostly asked for with only those in memory who were recognized, so some lessons remember only them.
+        """
         there = {sighting.member for sighting in scene.sightings}
         clear = [place for place, s in enumerate(scene.sightings) if s.is_clear and self._views(s.member, scene.index)]
         chosen: dict[int, int] = {}
+        all_there = len(clear) > 1 < number <= MOST_ALL_THERE and rng.random() < ALL_THERE
         for place in rng.permutation(clear).tolist():
-            if len(chosen) < number and rng.random() < SEEN_CONCEPTS:
+            if len(chosen) < number and (all_there or rng.random() < SEEN_CONCEPTS):
                 chosen[scene.sightings[place].member] = place
+        if all_there:
+            return list(chosen.items())
+        if scene.host >= 0 and scene.host not in there and len(chosen) < number and self.bank.references[scene.host]:
+            chosen[scene.host] = -1
         for _ in range(4 * number + 40):
             if len(chosen) >= number:
                 break
@@ -207,8 +225,10 @@ class Teacher:
         """List questions: recognition first, those who are there among them, a caption, then a mixture."""
         names = [concept.name for concept in concepts]
         present = [concept.name for concept in concepts if concept.place >= 0]
+        all_there = len(present) == len(concepts) > 1  # where it need not look to say yes
         absent = [name for name in names if name not in present][: max(1, ASKED - len(present))]
-        certain = [yes_or_no(rng, name, True) for name in present] + [yes_or_no(rng, name, False) for name in absent]
+        certain = [] if all_there else [yes_or_no(rng, name, True) for name in present]
+        certain += [yes_or_no(rng, name, False) for name in absent]
         by_member = {concept.member: concept.name for concept in concepts}
         items = [
             Item(self.bank.looks[s.member], s.centre, by_member.get(s.member)) for s in scene.sightings if s.is_clear

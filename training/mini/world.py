@@ -29,6 +29,7 @@ class Picture:
     cover: Grid  # subject, row, column
     visible: tuple[float, ...]
     centre: tuple[float, ...]  # horizontal centre of the visible part, 0..1
+    measured: bool = True  # whether the first one's cover is known, not guessed (`outlines.py`)
 
 
 def main_layout(rng: np.random.Generator, number: int) -> list[Placement]:
@@ -73,17 +74,23 @@ def render(
     side: int,
     grid: int,
     whole_photo: float = 0.0,
+    room: Sequence[int] | None = None,
 ) -> Picture:
-    """Draw the subjects, the first one on top, on a background or (seldom) into the whole photo of the first one."""
+    """Draw the subjects, the first one on top, on a background or (seldom) into the whole photo of the first one.
+
+    `room`: a seed that stands for a place, where the background is another view of the same.
+    """
     views = [int(rng.integers(cast.views(subject))) for subject in subjects]
     covers = np.zeros((len(subjects), side, side), np.float32)
     totals = np.ones(len(subjects), np.float32)
+    measured = True
     from_photo = bool(subjects) and cast.is_scenic(subjects[0], views[0]) and rng.random() < whole_photo
     if from_photo:
-        canvas, covers[0] = _photo_crop(rng, cast.photo(subjects[0], views[0]), side)
+        photo, measured = cast.photo(subjects[0], views[0])
+        canvas, covers[0] = _photo_crop(rng, photo, side)
         totals[0] = covers[0].sum()
     else:
-        canvas = background(rng, cast, side)
+        canvas = background(rng, cast, side) if room is None else _another_view(rng, cast, side, room)
     for index in range(len(subjects) - 1, int(from_photo) - 1, -1):
         patch = _warped(rng, cast.cutout(subjects[index], views[index]), layout[index], side)
         totals[index] = _paste(canvas, covers, index, patch)
@@ -96,9 +103,8 @@ def render(
         if len(subjects)
         else np.zeros((0, grid, grid), np.float32)
     )
-    return Picture(
-        _lighting(rng, canvas), cover, tuple((visible / np.maximum(totals, 1)).tolist()), tuple(columns.tolist())
-    )
+    shares = tuple((visible / np.maximum(totals, 1)).tolist())
+    return Picture(_lighting(rng, canvas), cover, shares, tuple(columns.tolist()), measured)
 
 
 def background(rng: np.random.Generator, cast: Cast, side: int) -> Pixels:
@@ -113,6 +119,13 @@ def background(rng: np.random.Generator, cast: Cast, side: int) -> Pixels:
     soft = rng.integers(30, 235, (cells, cells, 3)).astype(np.uint8)
     canvas = cv2.resize(soft, (side, side), interpolation=cv2.INTER_CUBIC).astype(np.int16)
     return np.clip(canvas + rng.integers(-8, 9, (side, side, 1)), 0, 255).astype(np.uint8)
+
+
+def _another_view(rng: np.random.Generator, cast: Cast, side: int, room: Sequence[int]) -> Pixels:
+    """Draw the background that a place has, from a little nearer or farther."""
+    whole = background(np.random.default_rng(room), cast, side)
+    piece = np.ascontiguousarray(_random_crop(rng, whole, 0.7))
+    return cv2.resize(piece, (side, side), interpolation=cv2.INTER_LINEAR)
 
 
 def _random_crop(rng: np.random.Generator, photo: Pixels, smallest: float) -> Pixels:
