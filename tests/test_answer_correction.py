@@ -10,6 +10,7 @@ import torch
 from ego import answer_correction
 from ego.answer_correction import FILE_NAME, SimilarityLine, fit, no_correction, refit, saved_correction
 from ego.backbones import load_backbone
+from ego.caption import caption_prompt
 from ego.concept import Concept
 from ego.errors import BackboneError, ConfigError, InputError
 from ego.memory import Fingerprint
@@ -143,21 +144,50 @@ def test_a_checkpoint_says_how_many_concepts_it_tells_apart(own_folder: Path) ->
         load_backbone(folder, device="cpu", self_check=False)
 
 
-def test_a_caption_sees_only_who_is_recognized_where_the_checkpoint_says_so(own_folder: Path) -> None:
-    folder = save("internvl3", own_folder / "model", gain=2.0)
+def told_in_config(folder: Path, **told: object) -> None:
     config = folder / "config.json"
-    config.write_text(json.dumps(json.loads(config.read_text()) | {"ego_captions_of_recognized": True}))
+    config.write_text(json.dumps(json.loads(config.read_text()) | told))
+
+
+def test_a_caption_tells_of_a_few_recognized_at_a_time_where_the_checkpoint_says_so(own_folder: Path) -> None:
+    folder = save("internvl3", own_folder / "model", gain=2.0)
+    told_in_config(folder, ego_concepts_per_caption=2)
     personal = Ego(load_backbone(folder, device="cpu", self_check=False))
     for seed, name in enumerate(("Bo", "Ada", "Kim", "Tom")):
         personal.introduce(Concept(name, [picture(seed=seed)], keywords="dog"))
     ranked = sorted(personal.recognize(picture(seed=9)).values(), key=lambda one: -one.probability)
-    threshold = (ranked[1].probability + ranked[2].probability) / 2
+    threshold = (ranked[2].probability + ranked[3].probability) / 2
     choosy = Ego(personal.backbone, personal.store, personal.config.model_copy(update={"threshold": threshold}))
-    said = choosy.caption(picture(seed=9))
-    assert set(said.names) == {one.name for one in ranked[:2]}
-    assert set(said.dropped) == {one.name for one in ranked[2:]}
+    heard: list[str] = []
+    said = choosy.caption(picture(seed=9), on_text=heard.append)
+    seen = [memory.name for memory in personal.memories if memory.name != ranked[3].name]
+    assert said.names == tuple(seen)
+    assert said.dropped == (ranked[3].name,)
+    scenes = choosy.caption_scenes(picture(seed=9))
+    assert [[memory.name for memory in scene.memories] for scene in scenes] == [seen[:2], seen[2:]]
+    each = [scene.answer(caption_prompt(scene), choosy.config.caption_tokens) for scene in scenes]
+    assert said.text == f"{each[0].text} {each[1].text}"
+    assert "".join(heard) == said.text
+    assert said.prompt_tokens == each[0].prompt_tokens + each[1].prompt_tokens
     nobody = Ego(personal.backbone, personal.store, personal.config.model_copy(update={"threshold": 1.0}))
     assert nobody.caption(picture(seed=9)).names == ()
-    config.write_text(json.dumps(json.loads(config.read_text()) | {"ego_captions_of_recognized": "yes"}))
+    told_in_config(folder, ego_concepts_per_caption="all")
+    with pytest.raises(BackboneError, match="from 1 on"):
+        load_backbone(folder, device="cpu", self_check=False)
+
+
+def test_a_question_sees_only_whom_it_names_where_the_checkpoint_says_so(own_folder: Path) -> None:
+    folder = save("internvl3", own_folder / "model")
+    told_in_config(folder, ego_answers_of_named=True)
+    personal = Ego(load_backbone(folder, device="cpu", self_check=False))
+    for seed, name in enumerate(("Bo", "Ada", "Kim")):
+        personal.introduce(Concept(name, [picture(seed=seed)], keywords="dog"))
+    said = personal.ask("Where are Kim and bo?", picture(seed=9))
+    assert said.names == ("Bo", "Kim")
+    assert said.dropped == ("Ada",)
+    assert personal.ask("Who is there? Bottles?", picture(seed=9)).names == ("Bo", "Ada", "Kim")
+    chat = personal.chat(picture(seed=9))  # others may be asked about later
+    assert chat.say("Where is Bo?").names == ("Bo", "Ada", "Kim")
+    told_in_config(folder, ego_answers_of_named="yes")
     with pytest.raises(BackboneError, match="true or false"):
         load_backbone(folder, device="cpu", self_check=False)

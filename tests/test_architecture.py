@@ -48,7 +48,7 @@ FLOORS = (
     (
         *("describe", "introduction", "answer", "answer_correction", "calibration", "explain", "pointing", "watching"),
         *("corrected", "references", "library.archive", "building"),
-        *("prefix_cache", "crowd", "scene", "recognition", "thresholds", "chat"),
+        *("prefix_cache", "crowd", "scene", "recognition", "thresholds", "chat", "caption"),
     ),
     ("personalizer", "places"),
     (

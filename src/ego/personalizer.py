@@ -14,6 +14,7 @@ from ego.backbones.base import Backbone
 from ego.best_views import best_additions
 from ego.building import build_memories
 from ego.calibration import saved_layers
+from ego.caption import sentences, tell
 from ego.chat import Chat
 from ego.concept import Concept, ImageSource, Region, require_type
 from ego.config import EgoConfig
@@ -28,7 +29,7 @@ from ego.media import Frame
 from ego.memory import ConceptMemory
 from ego.pointing import point
 from ego.prefix_cache import PrefixCache
-from ego.prompt import CAPTION_WITH_NAMES, caption_question, recognition_question
+from ego.prompt import recognition_question
 from ego.recognition import in_view_of, recognize_sights
 from ego.results import Answer, Pointing, Recognition
 from ego.scene import Scene, SceneReader, Sight
@@ -248,19 +249,20 @@ class Ego:
     def caption(
         self, image: QueryImage, names: Sequence[str] | None = None, *, on_text: Callable[[str], None] | None = None
     ) -> Answer:
-        """Describe an image or video in one sentence, with the names of the concepts in it."""
-        scene = self.caption_scene(image, names)
-        return scene.answer(scene.prompt(caption_question(scene.memories)), self.config.caption_tokens, on_text)
+        """Describe an image or video in a sentence (or some), with the names of the concepts in it."""
+        return tell(self.caption_scenes(image, names), self.config.caption_tokens, on_text)
 
-    def caption_scene(self, image: QueryImage, names: Sequence[str] | None = None) -> Scene:
-        """Read what a caption is told from; of the concepts only those recognized, if the model tells it better so."""
+    def caption_scenes(self, image: QueryImage, names: Sequence[str] | None = None) -> list[Scene]:
+        """Read what a caption is told from: all concepts, or the few recognized ones that each sentence is about."""
         if image is None:
             raise InputError("there is no image to describe; give a path, an image, a video or frames")
-        if not self.backbone.card.captions_of_recognized:
-            return self.look(image, names, question=CAPTION_WITH_NAMES)
+        most = self.backbone.card.concepts_per_caption
+        if most is None:
+            return [self.look(image, names)]
         seen = self.recognize(image, names)
-        scene = self.look(image, [name for name, one in seen.items() if one.present])
-        return replaced(scene, dropped=tuple(name for name, one in seen.items() if not one.present))
+        dropped = tuple(name for name, one in seen.items() if not one.present)
+        present = [name for name, one in seen.items() if one.present]
+        return [replaced(self.look(image, few), dropped=dropped) for few in sentences(present, most)]
 
     def chat(self, image: QueryImage | None = None, names: Sequence[str] | None = None) -> Chat:
         """Begin a conversation of several turns about an image."""

@@ -41,10 +41,13 @@ def recognize_sights(cache: PrefixCache, sights: Sequence[Sight], *, threshold: 
 
 
 def in_view_of(cache: PrefixCache, sight: Sight, question: str, *, threshold: float) -> Sight:
-    """Choose the concepts that a question over a list beyond the model's limit is asked with.
+    """Choose the concepts that a question is asked with.
 
-    Those that the question names come first, then those likeliest to be in the picture; without a picture the first.
+    A list beyond the model's limit is cut: those that the question names come first, then those likeliest to be in the
+    picture; without a picture the first. A model that answers better so sees only those that the question names.
     """
+    if cache.backbone.card.answers_of_named:
+        sight = _of_named(sight, question)
     most = cache.backbone.card.concepts_per_prompt
     if most is None or len(sight.memories) <= most:
         return sight
@@ -58,6 +61,13 @@ def in_view_of(cache: PrefixCache, sight: Sight, question: str, *, threshold: fl
     memories = tuple(sight.memories[index] for index in sorted(ranked[:most]))
     dropped = (*(names[index] for index in ranked[most:]), *sight.dropped)
     return replace(sight, memories=memories, dropped=dropped)
+
+
+def _of_named(sight: Sight, question: str) -> Sight:
+    """Keep the concepts that a question names, if it names any."""
+    named = tuple(memory for memory in sight.memories if mentions(question, memory.name))
+    others = tuple(memory.name for memory in sight.memories if memory not in named)
+    return replace(sight, memories=named, dropped=(*others, *sight.dropped)) if named else sight
 
 
 def blocks(backbone: Backbone, memories: Sequence[ConceptMemory]) -> list[tuple[ConceptMemory, ...]]:

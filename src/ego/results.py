@@ -67,9 +67,10 @@ class Answer:
     Attributes:
         text: The answer.
         names: Concepts that were in the prompt, in order.
-        dropped: Concepts that the similarity filter, or the model's limit of concepts in one prompt, left out.
+        dropped: Concepts left out of the prompt: by the similarity filter, by the model's limit, because a caption
+            tells only of those recognized, or because the question does not name them.
         mentioned: Concepts of the prompt whose names the answer says.
-        prompt_tokens: Length of the prompt.
+        prompt_tokens: Length of the prompt; of all prompts, if it was told in several sentences.
         seconds: Wall-clock time, image encoding excluded.
     """
 

@@ -1,6 +1,7 @@
 """/v1/concepts, /v1/recognize and /v1/caption of a running service."""
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import av
@@ -170,3 +171,21 @@ def test_captions_as_the_library_does(served: Running, client: httpx2.Client) ->
     alone = Ego(served.service.backbone, served.service.library("me")).caption(SCENE)
     assert said["text"] == alone.text
     assert said["mentioned"] == list(alone.mentioned)
+
+
+def test_a_caption_of_several_sentences_is_whole_whoever_else_asks(served: Running, client: httpx2.Client) -> None:
+    """Two things are recognized there, and the embedded model tells of one in a sentence."""
+    both = PICTURES / "scene-10.jpg"
+    assert introduce(client, "Zoe's bag", PICTURES / "zoes-bag-1.jpg").status_code == 201
+    alone = Ego(served.service.backbone, served.service.library("me"))
+    expected = {path: alone.caption(path).text for path in (both, SCENE, PICTURES / "scene-08.jpg")}
+    assert expected[both].count(".") == 2
+
+    def described(path: Path) -> str:
+        with served.client() as another:
+            return str(another.post("/v1/caption", files={"image": path.read_bytes()}).json()["text"])
+
+    asked = list(expected) * 3
+    with ThreadPoolExecutor(len(asked)) as at_once:
+        assert list(at_once.map(described, asked)) == [expected[path] for path in asked]
+    assert client.delete("/v1/concepts/Zoe's bag").status_code == 204

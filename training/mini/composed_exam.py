@@ -146,19 +146,19 @@ def _questions(exam: Exam) -> dict[str, dict[str, float]]:
     for scene in exam.composed.scenes:
         members = exam.choose(scene, 3)
         names = [exam.name(member) for member in members]
-        chat = exam.personal.chat
+        ask = exam.personal.ask
         for member in members:
             colour = exam.composed.known[member].look.clear_colour
             if colour:
-                said = chat(scene.picture, names).say(f"What colour is {exam.name(member)}?").text
+                said = ask(f"What colour is {exam.name(member)}?", scene.picture, names).text
                 right["colour"].append(_first(said, COLOURS) == colour)
             item = scene.items.get(member)
             if item and item.is_clearly_placed:
-                said = chat(scene.picture, names).say(f"Which side is {exam.name(member)} on?").text
+                said = ask(f"Which side is {exam.name(member)} on?", scene.picture, names).text
                 right["side"].append(_first(said, ("left", "middle", "right")) == item.side)
         seen = [member for member in members if member in scene.items]
         if len(seen) == 1:
-            said = chat(scene.picture, names).say(f"Which of {and_list(names)} is in the picture?")
+            said = ask(f"Which of {and_list(names)} is in the picture?", scene.picture, names)
             right["which"].append(said.mentioned == (exam.name(seen[0]),))
     return {name: {"accuracy": round(float(np.mean(hits)), 3), "questions": len(hits)} for name, hits in right.items()}
 

@@ -2,8 +2,9 @@
 
     python correct.py --world WORLD.npz --data DATA --model MODEL_FOLDER
 
-Asked is as the library asks by default: photos of the validation concepts with one concept in memory, and composed
-scenes of validation subjects with one and with four. Both count alike, whatever their number. Two lines are fitted: on
+Asked is as the library asks by default: photos of the validation concepts with one concept in memory, introduced by one
+photo and by three, and composed scenes of validation subjects with one and with four. All three count alike, whatever
+their number. Two lines are fitted: on
 the margin of yes alone, and on it and the similarity of memory and picture.
 """
 
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from composed_exam import NUMBERS, Asked, Exam, composed_decisions, introduce, probabilities
-from exam import compose, photo_concepts
+from exam import PhotoConcept, compose, photo_concepts
 from names import random_names
 from photo_exam import decisions, introduced, one_at_a_time
 from PIL import Image
@@ -29,6 +30,7 @@ from ego.backbones.base import Backbone
 from ego.similarity_filter import partial_similarity
 
 SEED, CONCEPTS, SCENES = 101, 60, 60
+REFERENCES = (1, 3)
 
 
 @dataclass(frozen=True)
@@ -56,18 +58,17 @@ def validation(backbone: Backbone, world: Path, data: Path) -> dict[str, Answers
     concepts = photo_concepts(data, "validation")
     names = random_names(np.random.default_rng(SEED), CONCEPTS)
     composed = compose(Cast(read_pack(world), "val"), names, SEED, SCENES)
-    personal = introduced(backbone, concepts, 1, "attention")
-    every = [concept.name for concept in concepts]
-    return {
-        "photos": Answers(
-            decisions(concepts, one_at_a_time(backbone, concepts, 1, "attention")),
-            decisions(concepts, lambda picture: similarities(personal, picture, every)),
-        ),
-        "composed": Answers(
-            _composed(introduce(backbone, composed, "attention"), probabilities),
-            _composed(introduce(backbone, composed, "attention"), similarities),
-        ),
-    }
+    asked = {f"photos, {references} reference(s)": _photos(backbone, concepts, references) for references in REFERENCES}
+    exams = (introduce(backbone, composed, "attention") for _ in range(2))
+    return asked | {"composed": Answers(*map(_composed, exams, (probabilities, similarities)))}
+
+
+def _photos(backbone: Backbone, concepts: Sequence[PhotoConcept], references: int) -> Answers:
+    personal, every = introduced(backbone, concepts, references, "attention"), [concept.name for concept in concepts]
+    return Answers(
+        decisions(concepts, one_at_a_time(backbone, concepts, references, "attention")),
+        decisions(concepts, lambda picture: similarities(personal, picture, every)),
+    )
 
 
 def similarities(personal: Ego, picture: Image.Image, names: Sequence[str]) -> dict[str, float]:

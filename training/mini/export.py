@@ -62,7 +62,9 @@ def write_model(
     """Write everything `from_pretrained` needs."""
     model.generation_config = generation(tokenizer)
     model.config.ego_concepts_per_prompt = shape.concepts_per_prompt
-    model.config.ego_captions_of_recognized = True
+    # What such a small model is better with, measured on validation subjects (docs/experiments.md).
+    model.config.ego_concepts_per_caption = 1
+    model.config.ego_answers_of_named = True
     model.to(torch.bfloat16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE)

@@ -33,8 +33,10 @@ class ModelCard:
         decoder: Digest of the language model's weights: layers and answers depend on it, memories do not.
         concepts_per_prompt: Most concepts that the model tells apart in one prompt; longer lists are asked in blocks.
             None: no limit is known. A checkpoint says it in its `config.json` ("ego_concepts_per_prompt").
-        captions_of_recognized: Whether the model describes a picture better with only the concepts in memory that it
-            recognizes there. A checkpoint says it in its `config.json` ("ego_captions_of_recognized").
+        concepts_per_caption: Most concepts that one sentence of a caption is about. The model then tells only of those
+            that it recognizes, so many in a sentence. None: all in one sentence. "ego_concepts_per_caption".
+        answers_of_named: Whether the model answers a question that names concepts better with only these in memory.
+            "ego_answers_of_named".
     """
 
     model_id: str
@@ -48,7 +50,8 @@ class ModelCard:
     has_video: bool
     decoder: str
     concepts_per_prompt: int | None = None
-    captions_of_recognized: bool = False
+    concepts_per_caption: int | None = None
+    answers_of_named: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,8 @@ from ego.errors import BackboneError
 TYPE_ARGUMENTS = ("token_type_ids", "mm_token_type_ids")
 FULL_ATTENTION = "full_attention"
 CONCEPTS_PER_PROMPT = "ego_concepts_per_prompt"
-CAPTIONS_OF_RECOGNIZED = "ego_captions_of_recognized"
+CONCEPTS_PER_CAPTION = "ego_concepts_per_caption"
+ANSWERS_OF_NAMED = "ego_answers_of_named"
 MASKED = ("sdpa",)
 """Attention functions that take a mask of which token sees which; token types would be put over it (Gemma)."""
 
@@ -33,7 +34,8 @@ class Capabilities:
         dim: Width of the language model.
         context_length: Longest prompt, tokens.
         concepts_per_prompt: Most concepts that the model tells apart in one prompt, if its `config.json` says so.
-        captions_of_recognized: It says so that captions are better without the concepts that are not recognized.
+        concepts_per_caption: Most concepts of one sentence of a caption, if its `config.json` says so.
+        answers_of_named: It says so that a question is better asked with only the concepts in memory that it names.
     """
 
     image_token: int
@@ -49,7 +51,8 @@ class Capabilities:
     dim: int
     context_length: int
     concepts_per_prompt: int | None
-    captions_of_recognized: bool
+    concepts_per_caption: int | None
+    answers_of_named: bool
 
 
 def inspect_model(model: Any) -> Capabilities:
@@ -77,8 +80,9 @@ def inspect_model(model: Any) -> Capabilities:
         layer_count=int(text.num_hidden_layers),
         dim=int(text.hidden_size),
         context_length=int(text.max_position_embeddings),
-        concepts_per_prompt=_concepts_per_prompt(model.config),
-        captions_of_recognized=_captions_of_recognized(model.config),
+        concepts_per_prompt=_number(model.config, CONCEPTS_PER_PROMPT),
+        concepts_per_caption=_number(model.config, CONCEPTS_PER_CAPTION),
+        answers_of_named=_truth(model.config, ANSWERS_OF_NAMED),
     )
 
 
@@ -86,11 +90,18 @@ def _arguments(function: Any) -> tuple[str, ...]:
     return () if function is None else tuple(inspect.signature(function).parameters)
 
 
-def _concepts_per_prompt(config: Any) -> int | None:
-    told = getattr(config, CONCEPTS_PER_PROMPT, None)
+def _number(config: Any, key: str) -> int | None:
+    told = getattr(config, key, None)
     if told is None or (isinstance(told, int) and told > 0):
         return told
-    raise BackboneError(f"{CONCEPTS_PER_PROMPT} of the model's config.json is {told!r}; it must be a number from 1 on")
+    raise BackboneError(f"{key} of the model's config.json is {told!r}; it must be a number from 1 on")
+
+
+def _truth(config: Any, key: str) -> bool:
+    told = getattr(config, key, False)
+    if isinstance(told, bool):
+        return told
+    raise BackboneError(f"{key} of the model's config.json is {told!r}; it must be true or false")
 
 
 def attention_modules(model: Any) -> dict[int, int]:
@@ -129,10 +140,3 @@ def _sees_everything(text_config: Any) -> bool:
     if kinds:
         return all(kind == FULL_ATTENTION for kind in kinds)
     return getattr(text_config, "sliding_window", None) is None
-
-
-def _captions_of_recognized(config: Any) -> bool:
-    told = getattr(config, CAPTIONS_OF_RECOGNIZED, False)
-    if isinstance(told, bool):
-        return told
-    raise BackboneError(f"{CAPTIONS_OF_RECOGNIZED} of the model's config.json is {told!r}; it must be true or false")

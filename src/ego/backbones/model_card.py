@@ -34,5 +34,6 @@ def card_of(
         has_video=has_video,
         decoder=decoder_digest(model),
         concepts_per_prompt=can.concepts_per_prompt,
-        captions_of_recognized=can.captions_of_recognized,
+        concepts_per_caption=can.concepts_per_caption,
+        answers_of_named=can.answers_of_named,
     )

@@ -6,9 +6,9 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from ego.answer import answer_of
 from ego.backbones.base import Backbone, Generation, Request
+from ego.caption import caption_prompt, joined
 from ego.footage import QueryImage
 from ego.personalizer import Ego
-from ego.prompt import caption_question
 from ego.results import Answer
 from ego.scene import Scene
 from ego.server.work import ModelThread, Ticket
@@ -19,7 +19,7 @@ KIND = "answer"
 
 @runtime_checkable
 class Answering(Protocol[T_co]):
-    """A request whose pictures and memories have been read."""
+    """What is asked about pictures and memories that have been read, in one prompt or several."""
 
     @property
     def backbone(self) -> Backbone:
@@ -27,12 +27,12 @@ class Answering(Protocol[T_co]):
         ...
 
     @property
-    def request(self) -> Request:
-        """What is asked."""
+    def requests(self) -> Sequence[Request]:
+        """What is asked; at least one."""
         ...
 
-    def finish(self, said: Generation | Exception) -> T_co | Exception:
-        """Make the result of what the model said, or of what ended it."""
+    def finish(self, said: Sequence[Generation | Exception]) -> T_co | Exception:
+        """Make the result of what the model said to each, or of what ended it."""
         ...
 
 
@@ -62,9 +62,19 @@ def _answer_all(asked: Sequence[_Asked]) -> Iterator[tuple[int, Any]]:
         else:
             able.append((number, one))
     if able:
-        for place, said in able[0][1].backbone.generate_together([one.request for _, one in able]):
-            number, one = able[place]
-            yield number, one.finish(said)
+        yield from _spoken(able)
+
+
+def _spoken(able: Sequence[tuple[int, Answering[Any]]]) -> Iterator[tuple[int, Any]]:
+    """Let the model answer all prompts of all of them; each is finished when its last one is."""
+    prompts = [(who, request) for who, (_, one) in enumerate(able) for request in one.requests]
+    said: list[dict[int, Generation | Exception]] = [{} for _ in able]
+    for place, words in able[0][1].backbone.generate_together([request for _, request in prompts]):
+        who = prompts[place][0]
+        number, one = able[who]
+        said[who][place] = words
+        if len(said[who]) == len(one.requests):
+            yield number, one.finish([said[who][key] for key in sorted(said[who])])
 
 
 def _prepared(asked: _Asked) -> Answering[Any] | Exception:
@@ -78,24 +88,27 @@ def _prepared(asked: _Asked) -> Answering[Any] | Exception:
 
 @dataclass(frozen=True, eq=False)
 class Describing:
-    """An image or clip that is described in one sentence, as `Ego.caption` does."""
+    """An image or clip that is described in a sentence (or some), as `Ego.caption` does."""
 
-    scene: Scene
-    request: Request
+    scenes: Sequence[Scene]
+    requests: Sequence[Request]
 
     @staticmethod
     def of(personal: Ego, image: QueryImage, names: Sequence[str] | None) -> "Describing":
         """Read the image and the memories."""
-        scene = personal.caption_scene(image, names)
-        prompt = scene.prompt(caption_question(scene.memories))
-        return Describing(scene, Request(prompt, personal.config.caption_tokens, scene.prefix))
+        scenes, longest = personal.caption_scenes(image, names), personal.config.caption_tokens
+        return Describing(scenes, [Request(caption_prompt(scene), longest, scene.prefix) for scene in scenes])
 
     @property
     def backbone(self) -> Backbone:
         """The model."""
-        return self.scene.backbone
+        return self.scenes[0].backbone
 
-    def finish(self, said: Generation | Exception) -> Answer | Exception:
+    def finish(self, said: Sequence[Generation | Exception]) -> Answer | Exception:
         """Make the answer."""
-        names = tuple(memory.name for memory in self.scene.memories)
-        return said if isinstance(said, Exception) else answer_of(said, names, self.scene.dropped)
+        told = []
+        for scene, sentence in zip(self.scenes, said, strict=True):
+            if isinstance(sentence, Exception):
+                return sentence
+            told.append(answer_of(sentence, tuple(memory.name for memory in scene.memories), scene.dropped))
+        return joined(told)

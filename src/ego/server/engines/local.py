@@ -73,16 +73,22 @@ class _Answering:
     scene: Scene
     listener: Listener
 
-    def finish(self, said: Generation | Exception) -> Reply | Exception:
+    @property
+    def requests(self) -> Sequence[Request]:
+        """The one prompt."""
+        return (self.request,)
+
+    def finish(self, said: Sequence[Generation | Exception]) -> Reply | Exception:
         """Make the reply; an answer that met a stop text is whole, too."""
-        if isinstance(said, MetStopError):
+        (told,) = said
+        if isinstance(told, MetStopError):
             length = self.backbone.count_tokens(self.request.prompt)
             return self._reply(length, self.listener.pieces, cut=False)
-        if isinstance(said, Exception):
-            return said
+        if isinstance(told, Exception):
+            return told
         self.listener.finish()
-        length = len(said.token_ids)
-        return self._reply(said.prompt_tokens, length, cut=length >= self.request.max_new_tokens)
+        length = len(told.token_ids)
+        return self._reply(told.prompt_tokens, length, cut=length >= self.request.max_new_tokens)
 
     def _reply(self, prompt_tokens: int, answer_tokens: int, *, cut: bool) -> Reply:
         used = tuple(memory.name for memory in self.scene.memories)
