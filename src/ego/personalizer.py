@@ -249,7 +249,7 @@ class Ego:
     def caption(
         self, image: QueryImage, names: Sequence[str] | None = None, *, on_text: Callable[[str], None] | None = None
     ) -> Answer:
-        """Describe an image or video in a sentence (or some), with the names of the concepts in it."""
+        """Describe an image or video in a sentence or a few, with the names of the concepts in it."""
         return tell(self.caption_scenes(image, names), self.config.caption_tokens, on_text)
 
     def caption_scenes(self, image: QueryImage, names: Sequence[str] | None = None) -> list[Scene]:

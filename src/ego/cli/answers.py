@@ -87,7 +87,7 @@ def caption(
     device: DeviceOption = None,
     as_json: JsonLinesOption = False,
 ) -> None:
-    """Describe an image or video in one sentence that calls the concepts by name.
+    """Describe an image or video in a sentence or a few that call the concepts by name.
 
     Of several, each is described by itself as it comes. A file that cannot be read is reported, the others are
     described; the exit code is then that of the last such file.

@@ -194,7 +194,7 @@ class RemoteEgo:
         *,
         on_text: Callable[[str], None] | None = None,
     ) -> Answer:
-        """Describe an image or video in one sentence, with the names of the concepts in it."""
+        """Describe an image or video in a sentence or a few, with the names of the concepts in it."""
         form = {} if names is None else {"names": listed(names)}
         said = self._call("POST", "/v1/caption", data=form, files=uploads([image], "image")).json()
         lists: dict[str, Any] = {name: tuple(value) for name, value in said.items() if isinstance(value, list)}

@@ -80,7 +80,7 @@ async def pointings(
 async def caption(
     request: Request, service: CurrentService, owner: CurrentOwner, image: Upload, names: Names = None
 ) -> dict[str, Any]:
-    """Describe an image or clip in one sentence, with the names of the concepts in it."""
+    """Describe an image or clip in a sentence or a few, with the names of the concepts in it."""
     wanted = names_of(request, names)
     source = await readable(service, await image.read())
     return await while_there(request, service.caption(owner, source, wanted))

@@ -102,7 +102,7 @@ class _Tools:
         return {"text": reply.text, **reply.concepts}
 
     async def caption(self, context: Told, image: ImageText, names: Names = None) -> dict[str, Any]:
-        """Describe an image in one sentence, with the names of the concepts in it."""
+        """Describe an image in a sentence or a few, with the names of the concepts in it."""
         pictures = await self._pictures(image)
         wanted = None if names is None else tuple(names)
         said = await self._service.caption(_owner(context), list(pictures), wanted)

@@ -109,7 +109,7 @@ class Service:
             task.cancel()
 
     async def caption(self, owner: str, image: QueryImage, names: tuple[str, ...] | None) -> dict[str, Any]:
-        """Describe an image or clip in one sentence."""
+        """Describe an image or clip in a sentence or a few."""
         personal = self.of(owner)
         return asdict(await self._in_time(say(self.model, owner, lambda ticket: Describing.of(personal, image, names))))
 

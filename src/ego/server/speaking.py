@@ -88,7 +88,7 @@ def _prepared(asked: _Asked) -> Answering[Any] | Exception:
 
 @dataclass(frozen=True, eq=False)
 class Describing:
-    """An image or clip that is described in a sentence (or some), as `Ego.caption` does."""
+    """An image or clip that is described in a sentence or a few, as `Ego.caption` does."""
 
     scenes: Sequence[Scene]
     requests: Sequence[Request]
