@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import ego.crowd
+from ego.config import EgoConfig
 from ego.crowd import Crowd
 from ego.errors import UnknownConceptError
 from ego.memory import ConceptMemory
@@ -37,24 +38,31 @@ def store(tmp_path: Path) -> ConceptStore:
 
 def test_the_concept_in_the_picture_comes_first(store: ConceptStore) -> None:
     seen = tokens_of(torch.cat([store.get("thing 7").tokens.rows, store.get("thing 31").tokens.rows]))
-    found = Crowd(store, WIDE).candidates([seen])
+    found = Crowd(store, WIDE, 60).candidates([seen])
     assert {memory.name for memory in found[:2]} == {"thing 7", "thing 31"}
     assert len(found) == 60
 
 
 def test_named_concepts_come_before_all(store: ConceptStore) -> None:
     seen = tokens_of(store.get("thing 7").tokens.rows)
-    found = Crowd(store, WIDE, "Is it Thing 50's, or “thing 3”?").candidates([seen])
+    found = Crowd(store, WIDE, 60, "Is it Thing 50's, or “thing 3”?").candidates([seen])
     assert [memory.name for memory in found[:2]] == ["thing 50", "thing 7"]
 
 
+def test_no_more_are_loaded_than_asked_for_beside_those_named(store: ConceptStore) -> None:
+    seen = tokens_of(store.get("thing 7").tokens.rows)
+    every = [memory.name for memory in Crowd(store, WIDE, 60).candidates([seen])]
+    some = Crowd(store, WIDE, 3, f"Is it {every[-1]}?").candidates([seen])
+    assert [memory.name for memory in some] == [every[-1], *every[:3]]
+
+
 def test_without_a_picture_the_first_ones_count(store: ConceptStore) -> None:
-    assert [one.name for one in Crowd(store, WIDE).candidates([])] == list(store.names())
+    assert [one.name for one in Crowd(store, WIDE, 60).candidates([])] == list(store.names())
 
 
 def test_changes_of_the_library_are_seen(store: ConceptStore) -> None:
     seen = tokens_of(store.get("thing 7").tokens.rows)
-    crowd = Crowd(store, WIDE)
+    crowd = Crowd(store, WIDE, 60)
     crowd.candidates([seen])
     store.rename("thing 7", "other")
     assert crowd.candidates([seen])[0].name == "other"
@@ -67,7 +75,7 @@ def test_changes_of_the_library_are_seen(store: ConceptStore) -> None:
 def test_other_models_memories_are_no_candidates(store: ConceptStore) -> None:
     store.add(memory_of("foreign"))
     assert store.count(WIDE) == 60
-    assert "foreign" not in {memory.name for memory in Crowd(store, WIDE, "foreign?").candidates([])}
+    assert "foreign" not in {memory.name for memory in Crowd(store, WIDE, 60, "foreign?").candidates([])}
 
 
 def test_filling_keeps_the_best_in_stable_order() -> None:
@@ -91,5 +99,10 @@ def test_a_personalizer_of_a_large_library(
     whole = all_at_once.recognize(photos[2])
     assert searched.keys() == whole.keys()
     assert all(searched[name].probability == pytest.approx(whole[name].probability, abs=1e-5) for name in whole)
+    monkeypatch.setattr(ego.crowd, "CROWD", 2)
+    few = Ego(tiny_backbone, ConceptStore(tmp_path), EgoConfig(candidates=2))  # type: ignore[arg-type]
+    assert len(few.recognize(photos[2])) == 2
+    assert "thing 2" in few.caption(photos[2]).names
+    assert len(few.caption(photos[2]).names) == 2
     with pytest.raises(UnknownConceptError, match="known: thing 0, thing 1"):
         personal.ask("Where?", names=["nobody"])

@@ -81,6 +81,11 @@ class EgoConfig(BaseModel):
         ge=1,
         description="Most tokens of memories and names in one prompt; beyond it the similarity filter chooses.",
     )
+    candidates: int = Field(
+        default=16,
+        ge=1,
+        description="Concepts of a library of more than 1,000 that a picture is asked about: those most like it.",
+    )
     cache_megabytes: int = Field(
         default=1024,
         ge=0,

@@ -16,7 +16,6 @@ from ego.memory import ConceptMemory, Fingerprint
 from ego.visual_tokens import VisualTokens
 
 CROWD = 1_000  # concepts from which a library is searched instead of loaded
-CANDIDATES = 256  # loaded for one picture
 _LISTED = 20  # names in an error
 _LONGEST_NAME = 4  # words of a name that is looked for in a question
 
@@ -28,11 +27,13 @@ class Crowd:
     Attributes:
         library: The library.
         fingerprint: The model.
-        question: What is asked; concepts that it names come first.
+        most: How many of them are loaded for one picture.
+        question: What is asked; concepts that it names come first, beside the others.
     """
 
     library: Library
     fingerprint: Fingerprint
+    most: int
     question: str = ""
 
     def candidates(self, images: Sequence[VisualTokens]) -> tuple[ConceptMemory, ...]:
@@ -40,9 +41,9 @@ class Crowd:
         named = [one for one in self.library.known(_names_in(self.question)) if self._reads(one)]
         if images:
             rows = torch.cat([image.rows for image in images])
-            others = self.library.nearest(rows, self.fingerprint, CANDIDATES)
+            others = self.library.nearest(rows, self.fingerprint, self.most)
         else:
-            others = self.library.first(self.fingerprint, CANDIDATES)
+            others = self.library.first(self.fingerprint, self.most)
         return tuple({id(memory): memory for memory in (*named, *others)}.values())
 
     def _reads(self, memory: ConceptMemory) -> bool:
@@ -50,7 +51,7 @@ class Crowd:
 
 
 def remembered(
-    library: Library, fingerprint: Fingerprint, names: Sequence[str] | str | None, question: str = ""
+    library: Library, fingerprint: Fingerprint, names: Sequence[str] | str | None, most: int, question: str = ""
 ) -> tuple[ConceptMemory, ...] | Crowd:
     """Load the memories that a query is about, in stable order; a large library is to be searched instead.
 
@@ -58,6 +59,7 @@ def remembered(
         library: The library.
         fingerprint: The model that is to read them.
         names: Concepts that enter the prompt; None: all.
+        most: How many concepts of a large library are loaded for one picture.
         question: What is asked.
 
     Raises:
@@ -67,7 +69,7 @@ def remembered(
         require_type("names", names, Iterable, "a list of names of concepts")
         return _named(library, fingerprint, [names] if isinstance(names, str) else names)
     if library.count(fingerprint) > CROWD:
-        return Crowd(library, fingerprint, question)
+        return Crowd(library, fingerprint, most, question)
     return library.load_all(fingerprint).memories
 
 

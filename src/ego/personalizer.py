@@ -183,7 +183,7 @@ class Ego:
         limit = self.config.threshold if threshold is None else threshold
         if not 0 <= limit <= 1:
             raise InputError(f"threshold {limit} is not a probability; give a number from 0 to 1")
-        memories = remembered(self.store, self.backbone.fingerprint, names)
+        memories = remembered(self.store, self.backbone.fingerprint, names, self.config.candidates)
         films = [groups(self._frames(image), self.config.frames_together) for image in images]
         sights = [self._scenes.look(memories, some, again=len(images) == 1) for film in films for some in film]
         if isinstance(memories, Crowd):
@@ -280,7 +280,7 @@ class Ego:
 
     def sight(self, image: QueryImage | None, names: Sequence[str] | None = None, *, question: str = "") -> Sight:
         """Choose what `look` would let the model read, and stop there: for those who hand it to another engine."""
-        memories = remembered(self.store, self.backbone.fingerprint, names, question)
+        memories = remembered(self.store, self.backbone.fingerprint, names, self.config.candidates, question)
         sight = self._scenes.look(memories, () if image is None else self._frames(image))
         return in_view_of(self._cache, sight, question, threshold=self.config.threshold)
 
@@ -295,5 +295,5 @@ class Ego:
         return query_frames(image, self.config.video_frames)
 
     def _named(self, names: Sequence[str] | None) -> tuple[ConceptMemory, ...]:
-        found = remembered(self.store, self.backbone.fingerprint, names)
+        found = remembered(self.store, self.backbone.fingerprint, names, self.config.candidates)
         return self.memories if isinstance(found, Crowd) else found

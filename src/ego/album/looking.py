@@ -130,7 +130,7 @@ def question_digest(personal: Ego, memories: Sequence[ConceptMemory]) -> str:
     """Digest everything that an answer about a picture depends on."""
     fingerprint, config = personal.backbone.fingerprint, personal.config
     told = [fingerprint.weights, fingerprint.processor, personal.backbone.card.decoder]
-    told += [str(config.context_budget), str(config.video_frames)]
+    told += [str(config.context_budget), str(config.candidates), str(config.video_frames)]
     digest = hashlib.sha256("\n".join(told).encode())
     for memory in memories:
         rows = memory.tokens.rows.float().contiguous().numpy().tobytes()

@@ -207,7 +207,7 @@ class Catalogue:
         if model not in self._indices:
             source = CatalogueSource(self._database, fingerprint)
             self._indices[model] = FilterIndex(self.folder / FOLDER / model, source)
-        return self._load([found.key for found in self._indices[model].nearest(rows.float().cpu().numpy(), most)])
+        return self._load([found.key for found in self._indices[model].likeliest(rows.float().cpu().numpy(), most)])
 
     def _put(self, memory: ConceptMemory, *, replace: bool, stored_type: StoredType | None = None) -> None:
         known = self._find(memory.name)

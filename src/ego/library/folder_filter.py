@@ -77,7 +77,7 @@ class FolderFilter:
             source = FolderSource(self._files, fingerprint)
             self._indices[model] = source, FilterIndex(self._folder / FOLDER / model, source)
         source, index = self._indices[model]
-        found = index.nearest(rows.float().cpu().numpy(), most)
+        found = index.likeliest(rows.float().cpu().numpy(), most)
         cards = [source.cards[one.key] for one in found if one.key in source.cards]
         return tuple(self._files.load(cards)[0].values())
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from ego.errors import StoreError
 from ego.library.filter import files as index_files
-from ego.library.filter.codes import quantised
+from ego.library.filter.codes import REORDERED, quantised
 from ego.library.filter.index import FilterIndex
-from ego.library.filter.late_interaction import best_first, late_interaction, unit
+from ego.library.filter.late_interaction import best_first, found_in, late_interaction, unit
 from tests.library.filter.concepts import Vectors, picture, vectors
 
 ALL_BY_CODE = {"exact_below": 0}
@@ -70,6 +70,23 @@ def test_choosing_by_code_finds_nearly_what_scoring_everything_finds(tmp_path: P
     assert np.mean(hits) > 9.3
 
 
+@pytest.mark.parametrize("by_code", [False, True])
+def test_the_likeliest_are_ordered_by_both_ways(tmp_path: Path, by_code: bool) -> None:
+    library = vectors(REORDERED + 50)
+    index = FilterIndex(tmp_path, library, exact_below=0 if by_code else 1000, reranked=1000)
+    every = index.nearest(picture(0), REORDERED + 50)
+    best = {found.key: found.score for found in every[:REORDERED]}
+    keys, counts, rows = library.rows(np.array(list(best)))
+    space = index.refresh().space
+    placed = unit(quantised(space(rows)).astype(np.float32))
+    both = np.array(list(best.values())) + found_in(placed, counts, space(picture(0)))
+    wanted = [int(keys[place]) for place in best_first(both.astype(np.float32), REORDERED)]
+    found = index.likeliest(picture(0), REORDERED + 50)
+    assert [one.key for one in found] == [*wanted, *(one.key for one in every[REORDERED:])]
+    assert index.likeliest(picture(0), 3) == found[:3]
+    assert wanted != list(best)
+
+
 def test_an_empty_library_has_no_answer(tmp_path: Path) -> None:
     library = Vectors()
     index = FilterIndex(tmp_path, library)
@@ -77,7 +94,7 @@ def test_an_empty_library_has_no_answer(tmp_path: Path) -> None:
     library.add(7)
     assert keys_of(index, picture(0)) == [7]
     library.remove(7)
-    assert index.nearest(picture(0), 5) == ()
+    assert index.nearest(picture(0), 5) == index.likeliest(picture(0), 5) == ()
 
 
 def test_nothing_is_read_twice(tmp_path: Path) -> None:

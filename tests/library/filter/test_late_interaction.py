@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from ego.library.filter.late_interaction import best_first, late_interaction, unit
+from ego.library.filter.late_interaction import ROWS_AT_ONCE, best_first, found_in, late_interaction, unit
 from ego.library.filter.space import fit_space
-from ego.similarity_filter import similarity
+from ego.similarity_filter import partial_similarity, similarity
 
 
 def test_the_score_is_that_of_the_similarity_filter() -> None:
@@ -17,6 +17,17 @@ def test_the_score_is_that_of_the_similarity_filter() -> None:
         similarity(memory, torch.from_numpy(tokens)) for memory in torch.from_numpy(rows).split(counts.tolist())
     ]
     np.testing.assert_allclose(scores, one_by_one, rtol=1e-5)
+
+
+def test_the_other_way_round_the_better_half_of_the_tokens_counts() -> None:
+    generator = np.random.default_rng(1)
+    counts = np.array([1, ROWS_AT_ONCE - 2, 4, 2])  # more than one block
+    rows = generator.standard_normal((counts.sum(), 5), np.float32)
+    tokens = generator.standard_normal((9, 5), np.float32)
+    one_by_one = [
+        partial_similarity(torch.from_numpy(tokens), memory) for memory in torch.from_numpy(rows).split(counts.tolist())
+    ]
+    np.testing.assert_allclose(found_in(unit(rows), counts, unit(tokens)), one_by_one, rtol=1e-5)
 
 
 def test_no_concept_has_no_score() -> None:

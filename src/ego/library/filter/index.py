@@ -7,7 +7,7 @@ library is mended or built anew by whoever asks next; a removed concept is never
 import errno
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from jaxtyping import Float32, Int64
 from ego.atomic_file import OWN_FILE, make_folder
 from ego.errors import StoreError
 from ego.library.filter.centroids import Centroids, train
-from ego.library.filter.codes import packed, scores_of, search
+from ego.library.filter.codes import REORDERED, Places, packed, reordered, scores_of, search
 from ego.library.filter.files import Block, DamagedIndexError, IndexFiles, Opened
 from ego.library.filter.late_interaction import best_first
 from ego.library.filter.space import Space, fit_space
@@ -71,7 +71,8 @@ class Found:
 
     Attributes:
         key: Of the source.
-        score: Mean over its rows of the best cosine over the picture's tokens, in the space of the index.
+        score: Mean over its rows of the best cosine over the picture's tokens, in the space of the index; from
+            `likeliest`, the same the other way round is added.
     """
 
     key: int
@@ -115,16 +116,19 @@ class FilterIndex:
             tokens: Of the picture, as the projector gives them.
             most: How many to return.
         """
-        opened = self.refresh()
-        try:
-            return self._search(opened, tokens, most)
-        except DamagedIndexError as error:  # or removed by another process just now: look again before building
-            self._opened = None
-            logger.info("the filter index in %s: %s", self._files.folder, error)
-        try:
-            return self._search(self.refresh(), tokens, most)
-        except DamagedIndexError:
-            return self._search(self.rebuild(), tokens, most)
+        return self._answered(lambda opened: self._search(opened, tokens, most))
+
+    def likeliest(self, tokens: Float32[np.ndarray, "visual dim"], most: int) -> tuple[Found, ...]:
+        """Find the concepts most like a picture, the best `REORDERED` in a better order than that of `nearest`.
+
+        How well their rows are found in the picture counts, and how well the better half of the picture's tokens is
+        found in their rows.
+
+        Args:
+            tokens: Of the picture, as the projector gives them.
+            most: How many to return.
+        """
+        return self._answered(lambda opened: self._reordered(opened, tokens, most))
 
     def refresh(self) -> Opened:
         """Bring the index into step with the library."""
@@ -140,19 +144,35 @@ class FilterIndex:
         with self._writing():
             return self._build()
 
-    def _search(self, opened: Opened, tokens: Float32[np.ndarray, "visual dim"], most: int) -> tuple[Found, ...]:
+    def _answered(self, search: Callable[[Opened], Places]) -> tuple[Found, ...]:
+        """Search the index, mended or built anew where it must be."""
+        opened = self.refresh()
+        try:
+            return _found(opened, search)
+        except DamagedIndexError as error:  # or removed by another process just now: look again before building
+            self._opened = None
+            logger.info("the filter index in %s: %s", self._files.folder, error)
+        try:
+            return _found(self.refresh(), search)
+        except DamagedIndexError:
+            return _found(self.rebuild(), search)
+
+    def _search(self, opened: Opened, tokens: Float32[np.ndarray, "visual dim"], most: int) -> Places:
         if not opened.present.any():
-            return ()
+            return np.empty(0, np.int64), np.empty(0, np.float32)
         placed = opened.space(tokens)
         if int(opened.present.sum()) <= max(most, self._exact_below):
             places = np.flatnonzero(opened.present)
             scores = scores_of(opened, places, placed)
             best = best_first(scores, most)
-            places, scores = places[best], scores[best]
-        else:
-            places, scores = search(opened, placed, most, scored_themselves(len(opened.starts), self._reranked))
-        keys = opened.concepts["key"][places]
-        return tuple(Found(int(key), float(score)) for key, score in zip(keys, scores, strict=True))
+            return places[best], scores[best]
+        return search(opened, placed, most, scored_themselves(len(opened.starts), self._reranked))
+
+    def _reordered(self, opened: Opened, tokens: Float32[np.ndarray, "visual dim"], most: int) -> Places:
+        places, scores = self._search(opened, tokens, max(most, REORDERED))
+        if len(places):
+            places, scores = reordered(opened, (places, scores), opened.space(tokens))
+        return places[:most], scores[:most]
 
     def _open(self) -> Opened | None:
         try:
@@ -265,6 +285,12 @@ class FilterIndex:
             raise StoreError(f"the filter index in {self._files.folder} cannot be written ({error})") from error
         finally:
             lock.release()
+
+
+def _found(opened: Opened, search: Callable[[Opened], Places]) -> tuple[Found, ...]:
+    places, scores = search(opened)
+    keys = opened.concepts["key"][places]
+    return tuple(Found(int(key), float(score)) for key, score in zip(keys, scores, strict=True))
 
 
 def _fitted(rows: Float32[np.ndarray, "row dim"]) -> Space:

@@ -44,6 +44,26 @@ def late_interaction(rows: Rows, counts: Counts, tokens: Tokens) -> Scores:
     return mean_by_concept(best_cosines(rows, tokens), counts)
 
 
+def found_in(rows: Rows, counts: Counts, tokens: Tokens) -> Scores:
+    """Score every concept the other way round: for each token the best cosine over its rows, the better half averaged.
+
+    The other half of the tokens shows what stands beside the concept.
+
+    Args:
+        rows: Of all concepts, one concept after the other, unit length.
+        counts: Rows of each concept.
+        tokens: Of the picture, unit length.
+    """
+    half, scores = (len(tokens) + 1) // 2, np.empty(len(counts), np.float32)
+    ends = np.cumsum(counts)
+    for first, last in blocks(counts, ROWS_AT_ONCE):
+        begin = ends[first] - counts[first]
+        starts = ends[first:last] - counts[first:last] - begin
+        best = np.maximum.reduceat(tokens @ rows[begin : ends[last - 1]].T, starts, axis=1)
+        scores[first:last] = np.partition(best, len(tokens) - half, axis=0)[-half:].mean(axis=0)
+    return scores
+
+
 def best_first(scores: Scores, most: int) -> Int64[np.ndarray, " best"]:
     """Positions of the `most` best scores, best first; of equals the first stands first."""
     if most >= len(scores):
