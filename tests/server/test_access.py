@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -210,6 +211,9 @@ def test_the_log_holds_no_word_of_anyone(served: Running, caplog: pytest.LogCapt
     with caplog.at_level(logging.INFO, logger="ego.server.access"), served.client() as client:
         client.get("/v1/concepts/Bo")
         client.post(CHAT, json=question("secret words"))
+        until = time.monotonic() + 60
+        while len(caplog.records) < 2 and time.monotonic() < until:  # written when the answer is out
+            time.sleep(0.01)
     fields = [record.__dict__["fields"] for record in caplog.records]
     assert [one["route"] for one in fields] == ["/v1/concepts/{concept}", CHAT]
     assert fields[1]["prompt_tokens"] > 10
