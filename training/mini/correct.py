@@ -129,7 +129,10 @@ def main() -> None:
         alone = fitted(backbone, some, name)
         print(f"{name}: scale {alone.scale:.3f}, bias {alone.bias:.3f}, with {alone.with_similarity} by itself")
         print("  before", report(some.said, 0.5), "\n  after ", report(corrected(correction, some), 0.5))
-    correction.save(options.model / FILE_NAME)
+    fingerprint = correction.fingerprint.model_copy(
+        update={"model_id": options.model.resolve().name}
+    )  # not where it lay
+    correction.model_copy(update={"fingerprint": fingerprint}).save(options.model / FILE_NAME)
     (options.model / FILE_NAME).chmod(0o644)
     print(f"scale {correction.scale:.3f}, bias {correction.bias:.3f}, with {correction.with_similarity}")
 
