@@ -129,9 +129,8 @@ def main() -> None:
         alone = fitted(backbone, some, name)
         print(f"{name}: scale {alone.scale:.3f}, bias {alone.bias:.3f}, with {alone.with_similarity} by itself")
         print("  before", report(some.said, 0.5), "\n  after ", report(corrected(correction, some), 0.5))
-    fingerprint = correction.fingerprint.model_copy(
-        update={"model_id": options.model.resolve().name}
-    )  # not where it lay
+    name = options.model.resolve().name  # not where it lay
+    fingerprint = correction.fingerprint.model_copy(update={"model_id": name})
     correction.model_copy(update={"fingerprint": fingerprint}).save(options.model / FILE_NAME)
     (options.model / FILE_NAME).chmod(0o644)
     print(f"scale {correction.scale:.3f}, bias {correction.bias:.3f}, with {correction.with_similarity}")
