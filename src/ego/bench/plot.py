@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import FuncFormatter
 
 from ego.bench.growth import Growth
 
@@ -20,7 +20,7 @@ def draw(measured: Growth, path: Path) -> Path:
     axes.set(xscale="log", yscale="log", xlabel=measured.grows, ylabel=f"seconds, median of {measured.rounds}")
     axes.set_title(f"ego bench {measured.bench}: {measured.model}", fontsize=9)
     axes.set_xticks(sizes)
-    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{size:,.0f}"))
     axes.minorticks_off()
     axes.grid(visible=True, alpha=0.3)
     figure.legend(loc="outside lower center", ncols=2, fontsize=8)
