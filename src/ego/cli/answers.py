@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ego.cli.opening import NOTHING_KNOWN, open_answering
+from ego.cli.opening import NOTHING_KNOWN, count_known, open_answering
 from ego.cli.options import (
     DeviceOption,
     FramesOption,
@@ -157,7 +157,7 @@ def _answer_each(images: list[Path], output: Output, settings: Settings, frames:
 def _open(settings: Settings, output: Output, frames: int | None) -> "Ego | RemoteEgo":
     """Open what answers; without a concept it answers as well, as any model does."""
     personal = open_answering(settings, output, video_frames=frames)
-    if settings.server is None and not personal.memories:
+    if settings.server is None and not count_known(personal):
         output.note(NOTHING_KNOWN)
     return personal
 

@@ -109,6 +109,15 @@ def open_personalizer(settings: Settings, output: Output, *, may_be_new: bool = 
     return personal
 
 
+def count_known(personal: "Ego | RemoteEgo") -> int:
+    """Count the concepts that can be recognized; a library here loads none for it."""
+    from ego.client.remote import RemoteEgo
+
+    if isinstance(personal, RemoteEgo):
+        return len(personal.memories)
+    return personal.store.count(personal.backbone.fingerprint)
+
+
 def open_backbone(settings: Settings, output: Output) -> "Backbone":
     """Load the model; without a choice of the user's, the embedded one, which says so in one line."""
     if not settings.chosen:

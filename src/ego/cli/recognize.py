@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from ego.cli.opening import NOTHING_KNOWN, open_answering, open_store
+from ego.cli.opening import NOTHING_KNOWN, count_known, open_answering, open_store
 from ego.cli.options import DeviceOption, FramesOption, JsonLinesOption, LibraryOption, ModelOption, NamesOption
 from ego.cli.output import Output
 from ego.cli.paths import require_new_folder, written
@@ -154,7 +154,7 @@ def _open_knowing(settings: Settings, output: Output, frames: int | None) -> "Eg
     if settings.server is None and not open_store(settings).folder.is_dir():
         raise UnknownConceptError(NOTHING_KNOWN)
     personal = open_answering(settings, output, video_frames=frames)
-    if not personal.memories:
+    if not count_known(personal):
         raise UnknownConceptError(NOTHING_KNOWN)
     return personal
 
