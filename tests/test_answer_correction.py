@@ -16,6 +16,7 @@ from ego.errors import BackboneError, ConfigError, InputError
 from ego.memory import Fingerprint
 from ego.personalizer import Ego
 from ego.similarity_filter import partial_similarity
+from ego.token_space import fit_token_space
 from tests.backbones.tiny import picture, save
 
 FINGERPRINT = Fingerprint(
@@ -130,6 +131,43 @@ def test_recognition_uses_the_correction_of_the_model(own_folder: Path) -> None:
     similar = partial_similarity(memory.tokens.rows, backbone.encode_image(seen).rows)
     told = torch.sigmoid(2 * margin + 3 * similar - 1).item()
     assert personal.recognize(seen)["Bo"].probability == pytest.approx(told, abs=1e-4)
+    rows = torch.cat([backbone.encode_image(picture(seed=seed)).rows for seed in range(9)])
+    space = fit_token_space(rows)
+    plain.model_copy(update={"with_similarity": line.model_copy(update={"space": space.to_bytes()})}).save()
+    other = picture(seed=5)
+    there, here = (
+        partial_similarity(brought(memory.tokens.rows), brought(backbone.encode_image(other).rows))
+        for brought in (space, torch.Tensor.float)
+    )
+    assert here - there > 0.05
+    found = torch.tensor(personal.recognize(other)["Bo"].probability).logit().item()
+    plain.model_copy(update={"with_similarity": line}).save()
+    before = torch.tensor(personal.recognize(other)["Bo"].probability).logit().item()
+    assert before - found == pytest.approx(3 * (here - there), abs=1e-2)
+
+
+def test_the_space_of_a_correction_is_kept_with_it(own_folder: Path) -> None:
+    space = fit_token_space(torch.randn(50, 8, generator=torch.Generator().manual_seed(0)))
+    made = fit(
+        FINGERPRINT, "d", [-1.0, 0.5, 1.0], [False, False, True], source="t", similarities=[0.1, 0.2, 0.9], space=space
+    )
+    made.save()
+    found = saved_correction(FINGERPRINT, "d")
+    assert found == made
+    assert found.with_similarity is not None
+    rows = torch.randn(3, 8, generator=torch.Generator().manual_seed(1))
+    assert torch.allclose(found.with_similarity.comparable(rows), space(rows), rtol=1e-2, atol=1e-2)
+    again, _ = refit(found, [0.1, 0.8], [False, True], source="t")
+    assert again.with_similarity is not None
+    assert again.with_similarity.space == found.with_similarity.space
+
+
+@pytest.mark.parametrize("content", [b"nothing", fit_token_space(torch.eye(5)).to_bytes()])
+def test_a_space_that_is_none_or_for_other_tokens_is_refused(own_folder: Path, content: bytes) -> None:
+    line = SimilarityLine(scale=1, similarity=1, bias=0).model_copy(update={"space": content})
+    wrong = no_correction(FINGERPRINT, "d").model_copy(update={"with_similarity": line})
+    wrong.save()
+    assert saved_correction(FINGERPRINT, "d").with_similarity is None
 
 
 def test_a_checkpoint_says_how_many_concepts_it_tells_apart(own_folder: Path) -> None:

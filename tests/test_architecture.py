@@ -19,6 +19,7 @@ FLOORS = (
         *(
             "selection",
             "similarity_filter",
+            "token_space",
             "least_used",
             "best_views",
             "view_likeness",

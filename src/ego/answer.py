@@ -59,12 +59,13 @@ def similarities(
     backbone: Backbone, pairs: Sequence[tuple[ConceptMemory, Sequence[VisualTokens]]]
 ) -> Float[Tensor, " prompt"] | None:
     """How similar the tokens of a picture (or some frames) are to a memory's; None where no answer depends on it."""
-    if saved_correction(backbone.fingerprint, backbone.card.decoder).with_similarity is None:
+    line = saved_correction(backbone.fingerprint, backbone.card.decoder).with_similarity
+    if line is None:
         return None
-    seen = {id(images): torch.cat([image.rows for image in images]) for _, images in pairs}
+    seen = {id(images): line.comparable(torch.cat([image.rows for image in images])) for _, images in pairs}
     return torch.tensor(
         [
-            partial_similarity(memory.tokens.rows.to(seen[id(images)].device), seen[id(images)])
+            partial_similarity(line.comparable(memory.tokens.rows.to(seen[id(images)].device)), seen[id(images)])
             for memory, images in pairs
         ]
     )

@@ -5,25 +5,27 @@ of its first answer token. The correction is a straight line on the margin (Plat
 threshold to use. It leaves the order of the answers as it is.
 
 A model may also see better than it says. A second line, for answers about remembered pictures, adds how similar the
-picture's tokens are to the memory's (`similarity_filter.partial_similarity`). Both are the model's own, and compared
-anyway when a library does not fit into the context. This line does change the order of the answers.
+picture's tokens are to the memory's (`similarity_filter.partial_similarity`), in a space of its own if it brings one
+(`token_space`). Both are the model's own. This line does change the order of the answers.
 """
 
 import logging
+from base64 import b64encode
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from torch import Tensor
 
 from ego.atomic_file import make_folder, write_file
 from ego.errors import ConfigError, InputError
 from ego.memory import Fingerprint
+from ego.token_space import TokenSpace
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,7 @@ class SimilarityLine(BaseModel):
         scale: Factor on the margin.
         similarity: Factor on the similarity.
         bias: Added to both.
+        space: In which tokens are compared (`TokenSpace.to_bytes`); None: as the projector gives them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,6 +52,23 @@ class SimilarityLine(BaseModel):
     scale: float = Field(gt=0, allow_inf_nan=False)
     similarity: float = Field(gt=0, allow_inf_nan=False)
     bias: float = Field(allow_inf_nan=False)
+    space: Base64Bytes | None = None
+
+    @field_validator("space")
+    @classmethod
+    def _is_a_space(cls, space: bytes | None) -> bytes | None:
+        if space is not None:
+            TokenSpace.from_bytes(space)
+        return space
+
+    @cached_property
+    def in_space(self) -> TokenSpace | None:
+        """The space in which tokens are compared."""
+        return None if self.space is None else TokenSpace.from_bytes(self.space)
+
+    def comparable(self, rows: Float[Tensor, "row dim"]) -> Float[Tensor, "row axis"]:
+        """Bring visual tokens to where the similarity is taken."""
+        return rows if self.in_space is None else self.in_space(rows)
 
 
 class AnswerCorrection(BaseModel):
@@ -74,6 +94,15 @@ class AnswerCorrection(BaseModel):
     with_similarity: SimilarityLine | None = None
     answers: int = Field(ge=0)
     source: str = "ego tune-threshold"
+
+    @model_validator(mode="after")
+    def _compares_tokens_of_this_model(self) -> "AnswerCorrection":
+        space = self.with_similarity.in_space if self.with_similarity else None
+        if space is not None and len(space.centre) != self.fingerprint.dim:
+            raise ValueError(
+                f"a space for tokens of {len(space.centre)} numbers; the model's have {self.fingerprint.dim}"
+            )
+        return self
 
     def probability(
         self, margin: Float[Tensor, " answer"], similarity: Float[Tensor, " answer"] | None = None
@@ -133,6 +162,7 @@ def fit(
     *,
     source: str,
     similarities: Sequence[float] | None = None,
+    space: TokenSpace | None = None,
 ) -> AnswerCorrection:
     """Fit a correction to answers of which the truth is known, uncorrected margins given.
 
@@ -143,6 +173,7 @@ def fit(
         truths: Whether the concept was there.
         source: Where the answers come from.
         similarities: Of memory and picture of each answer; with them both lines are fitted.
+        space: In which they were taken; None: as the projector gives the tokens.
 
     Raises:
         InputError: If all of the concepts asked about were there, or none of them.
@@ -153,7 +184,12 @@ def fit(
     if similarities is not None:
         both = torch.cat([said[:, :1], torch.tensor(similarities, dtype=said.dtype)[:, None], said[:, 1:]], 1)
         told, similarity, offset = _platt(both, there)
-        line = SimilarityLine(scale=max(told, LEAST_SCALE), similarity=max(similarity, LEAST_SCALE), bias=offset)
+        line = SimilarityLine(
+            scale=max(told, LEAST_SCALE),
+            similarity=max(similarity, LEAST_SCALE),
+            bias=offset,
+            space=None if space is None else b64encode(space.to_bytes()),
+        )
     return AnswerCorrection(
         fingerprint=fingerprint,
         decoder=decoder,
@@ -189,7 +225,7 @@ def refit(
     new: dict[str, Any] = {"answers": len(truths), "source": source}
     if known.with_similarity is not None:
         factor = scale * known.with_similarity.similarity
-        changed = {"with_similarity": SimilarityLine(similarity=factor, **changed)}
+        changed = {"with_similarity": known.with_similarity.model_copy(update={"similarity": factor, **changed})}
     corrected: list[float] = torch.sigmoid(scale * sure + bias).tolist()
     return known.model_copy(update=changed | new), corrected
 

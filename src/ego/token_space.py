@@ -1,0 +1,67 @@
+"""Visual tokens -> the space in which they are compared.
+
+Tokens of one model share most of their length: an average one is like any other. Moved by the mean of many tokens and
+scaled to equal spread along every axis (whitened), what differs between things counts, not what all pictures share.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+from torch.nn.functional import normalize
+
+SMALLEST = 1e-6  # spread along an axis, as a part of the largest: below that it is noise
+
+
+@dataclass(frozen=True, eq=False)
+class TokenSpace:
+    """An affine map of unit rows.
+
+    Attributes:
+        centre: Subtracted first.
+        axes: Columns to project on.
+    """
+
+    centre: Float[Tensor, " dim"]
+    axes: Float[Tensor, "dim axis"]
+
+    def __call__(self, rows: Float[Tensor, "row dim"]) -> Float[Tensor, "row axis"]:
+        """Bring rows into this space."""
+        return (normalize(rows.float(), dim=-1) - self.centre.to(rows.device)) @ self.axes.to(rows.device)
+
+    def to_bytes(self) -> bytes:
+        """Write the space as a safetensors file in float16."""
+        return save({"centre": self.centre.half().contiguous(), "axes": self.axes.half().contiguous()})
+
+    @staticmethod
+    def from_bytes(content: bytes) -> "TokenSpace":
+        """Read what `to_bytes` wrote.
+
+        Raises:
+            ValueError: If it is something else.
+        """
+        try:
+            tensors = load(content)
+            centre, axes = tensors["centre"].float(), tensors["axes"].float()
+        except (SafetensorError, KeyError) as error:
+            raise ValueError(f"no space of visual tokens ({error})") from error
+        if centre.ndim != 1 or axes.ndim != 2 or len(centre) != len(axes):
+            raise ValueError(f"no space of visual tokens (centre {list(centre.shape)}, axes {list(axes.shape)})")
+        if not (centre.isfinite().all() and axes.isfinite().all()):
+            raise ValueError("no space of visual tokens (numbers that are not finite)")
+        return TokenSpace(centre, axes)
+
+
+def fit_token_space(rows: Float[Tensor, "row dim"]) -> TokenSpace:
+    """Centre and whiten unit rows of many pictures; all axes are kept.
+
+    Args:
+        rows: Visual tokens, at least as many as they have numbers.
+    """
+    units = normalize(rows.double(), dim=-1)
+    centre = units.mean(0)
+    spread, axes = torch.linalg.eigh((units - centre).T @ (units - centre) / len(units))
+    return TokenSpace(centre.float(), (axes * spread.clamp(min=float(spread.max()) * SMALLEST).rsqrt()).float())
