@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ego import answer_correction
 from ego.answer_correction import FILE_NAME, SimilarityLine, fit, no_correction, refit, saved_correction
@@ -73,6 +74,27 @@ def test_what_makes_the_answers_is_found_again_with_the_similarity() -> None:
     told = found.probability(margins, similar)
     assert torch.allclose(told, torch.sigmoid(line.scale * margins + line.similarity * similar + line.bias))
     assert torch.equal(found.probability(margins), torch.sigmoid(found.scale * margins + found.bias))
+
+
+def test_no_other_line_is_better_however_far_the_first_steps_would_go() -> None:
+    drawn = torch.Generator().manual_seed(3)
+    truths = torch.arange(2_000) % 11 == 0
+    similar = 0.6 + 0.06 * torch.randn(2_000, generator=drawn) + 0.15 * truths
+    margins = 30 * similar - 20 + 4 * torch.randn(2_000, generator=drawn)
+    line = fit(
+        FINGERPRINT, "d", margins.tolist(), truths.tolist(), source="t", similarities=similar.tolist()
+    ).with_similarity
+    assert line is not None
+
+    def loss(scale: float, similarity: float, bias: float) -> float:
+        told = scale * margins.double() + similarity * similar.double() + bias
+        return binary_cross_entropy_with_logits(told, truths.double(), reduction="sum").item()
+
+    best = loss(line.scale, line.similarity, line.bias)
+    for scale, similarity, bias in ((0.05, 0, 0), (0, 2, 0), (0, 0, 0.5), (0, 2, -1.3), (0.1, -3, 0)):
+        for sign in (-1, 1):
+            moved = loss(line.scale + sign * scale, line.similarity + sign * similarity, line.bias + sign * bias)
+            assert moved > best
 
 
 @pytest.mark.parametrize("similarity", [None, SimilarityLine(scale=0.5, similarity=8, bias=-5)])

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from safetensors.torch import save
+from torch.nn.functional import cosine_similarity, normalize
 
 from ego.token_space import TokenSpace, fit_token_space
 
@@ -15,9 +16,19 @@ def rows(count: int = 4_000) -> torch.Tensor:
 
 
 def test_rows_are_spread_alike_around_nothing() -> None:
-    moved = fit_token_space(rows())(rows())
+    space = fit_token_space(rows())
+    moved = (normalize(rows(), dim=-1) - space.centre) @ space.axes
     assert torch.allclose(moved.mean(0), torch.zeros(6), atol=1e-4)
     assert torch.allclose(moved.T @ moved / len(moved), torch.eye(6), atol=1e-3)
+
+
+def test_a_cosine_is_the_mean_of_both() -> None:
+    space = fit_token_space(rows())
+    one, other = rows(2)
+    plain = cosine_similarity(one, other, dim=0)
+    whitened = cosine_similarity(*((normalize(r, dim=-1) - space.centre) @ space.axes for r in (one, other)), dim=0)
+    both = cosine_similarity(*space(rows(2)), dim=0)
+    assert both.item() == pytest.approx((plain + whitened).item() / 2, abs=1e-5)
 
 
 def test_the_length_of_a_row_does_not_matter() -> None:

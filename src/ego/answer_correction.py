@@ -21,6 +21,7 @@ from jaxtyping import Float
 from platformdirs import user_data_path
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ego.atomic_file import make_folder, write_file
 from ego.errors import ConfigError, InputError
@@ -243,7 +244,9 @@ def _rising(line: Sequence[float]) -> tuple[float, float]:
 
 
 def _platt(inputs: Float[Tensor, "answer input"], truths: Tensor) -> list[float]:
-    """Fit a logistic curve by Newton's method; Platt's softened targets keep it finite where a gap divides them.
+    """Fit a logistic curve by Newton's method, steps shortened until they help.
+
+    Platt's softened targets keep it finite where a gap divides the answers.
 
     Args:
         inputs: What is weighed; ones last.
@@ -258,13 +261,21 @@ def _platt(inputs: Float[Tensor, "answer input"], truths: Tensor) -> list[float]
     line[-1] = torch.logit(wanted.mean())
     for _ in range(STEPS):
         told = torch.sigmoid(inputs @ line)
+        slope = inputs.T @ (told - wanted)
         curvature = inputs.T @ (inputs * (told * (1 - told))[:, None])
-        step = torch.linalg.solve(curvature + 1e-9 * torch.eye(len(line), dtype=line.dtype), inputs.T @ (told - wanted))
-        line = line - step.clamp(-2, 2)  # a full step may overshoot where the curve is flat
-        if step.abs().max() < SETTLED:
+        step = torch.linalg.solve(curvature + 1e-9 * torch.eye(len(line), dtype=line.dtype), slope)
+        length, loss = 1.0, _loss(inputs @ line, wanted)
+        while length > SETTLED and _loss(inputs @ (line - length * step), wanted) > loss - 1e-4 * length * slope @ step:
+            length /= 2  # a full step may overshoot where the curve is flat
+        line = line - length * step
+        if (length * step).abs().max() < SETTLED:
             break
     weights: list[float] = line.tolist()
     return weights
+
+
+def _loss(margins: Tensor, wanted: Tensor) -> Tensor:
+    return binary_cross_entropy_with_logits(margins, wanted, reduction="sum")
 
 
 def _own_file(fingerprint: Fingerprint, decoder: str) -> Path:

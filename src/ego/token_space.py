@@ -1,7 +1,8 @@
 """Visual tokens -> the space in which they are compared.
 
-Tokens of one model share most of their length: an average one is like any other. Moved by the mean of many tokens and
-scaled to equal spread along every axis (whitened), what differs between things counts, not what all pictures share.
+Moved by the mean of many tokens and scaled to equal spread along every axis (whitened), rare differences count as much
+as those that all pictures have. In the space, tokens stand as they are beside whitened ones: a cosine is the mean of
+both.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ SMALLEST = 1e-6  # spread along an axis, as a part of the largest: below that it
 
 @dataclass(frozen=True, eq=False)
 class TokenSpace:
-    """An affine map of unit rows.
+    """Unit rows, and the same under an affine map, scaled to length 1 again.
 
     Attributes:
         centre: Subtracted first.
@@ -28,9 +29,11 @@ class TokenSpace:
     centre: Float[Tensor, " dim"]
     axes: Float[Tensor, "dim axis"]
 
-    def __call__(self, rows: Float[Tensor, "row dim"]) -> Float[Tensor, "row axis"]:
+    def __call__(self, rows: Float[Tensor, "row dim"]) -> Float[Tensor, "row both"]:
         """Bring rows into this space."""
-        return (normalize(rows.float(), dim=-1) - self.centre.to(rows.device)) @ self.axes.to(rows.device)
+        units = normalize(rows.float(), dim=-1)
+        moved = (units - self.centre.to(rows.device)) @ self.axes.to(rows.device)
+        return torch.cat([units, normalize(moved, dim=-1)], dim=-1)
 
     def to_bytes(self) -> bytes:
         """Write the space as a safetensors file in float16."""
