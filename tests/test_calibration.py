@@ -116,6 +116,18 @@ def test_a_saved_selection_is_found_for_its_model_only() -> None:
     assert saved_layers(FINGERPRINT, "another decoder over the same visual tokens") is None
 
 
+def test_a_models_folder_may_bring_its_layers(own_folder: Path) -> None:
+    here = selection()
+    here = here.model_copy(
+        update={"fingerprint": here.fingerprint.model_copy(update={"model_id": str(own_folder / "m")})}
+    )
+    assert saved_layers(here.fingerprint, here.decoder) is None
+    (own_folder / "m").mkdir()
+    here.save(own_folder / "m/layers.json")
+    saved_layers.cache_clear()
+    assert saved_layers(here.fingerprint, here.decoder) == here.layers
+
+
 def test_the_users_calibration_wins_over_the_shipped_one(own_folder: Path) -> None:
     shipped = selection().model_copy(update={"layers": (0,)})
     shipped.save(own_folder / "layers.json")

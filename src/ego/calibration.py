@@ -35,7 +35,8 @@ KEPT_SHARE = 1 / 3  # of the layers of a small model. Gap: ours.
 KEPT_HEADS = 20
 # Published for InternVL3-14B; whether layers were counted from 0 or 1 is not said. Read as counted from 0.
 PUBLISHED = {"opengvlab/internvl3-14b-hf": (29, 30, 35, 36, 39), "opengvlab/internvl3-14b": (29, 30, 35, 36, 39)}
-SHIPPED = Path(__file__).parent / "backbones" / "mini" / "layers.json"
+FILE_NAME = "layers.json"
+SHIPPED = Path(__file__).parent / "backbones" / "mini" / FILE_NAME
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,8 +208,8 @@ def select_layers(
 
 @cache
 def saved_layers(fingerprint: Fingerprint, decoder: str) -> tuple[int, ...] | None:
-    """Find the layers of a model: the user's own calibration, the shipped one, a published one, or None."""
-    for path in (own_file(fingerprint, decoder), SHIPPED):
+    """Find the layers of a model: the user's own, its folder's, the shipped ones, published ones, or None."""
+    for path in (own_file(fingerprint, decoder), Path(fingerprint.model_id) / FILE_NAME, SHIPPED):
         selection = _read(path)
         if selection is not None and _is_of(selection, fingerprint, decoder):
             return selection.layers
