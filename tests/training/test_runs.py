@@ -124,6 +124,11 @@ def test_a_finished_model_can_be_taught_on(run_folder, preset, world, tmp_path):
         (folder / "tokenizer.json").read_text() for folder in (tmp_path / "model", tmp_path / "more/tokenizer")
     )
     assert first == second
+    export.export(preset, tmp_path / "more", tmp_path / "mean", before=tmp_path / "model", share=0.25)
+    mean = load_file(tmp_path / "mean/model.safetensors")
+    name = next(iter(moved))
+    wanted = 0.75 * before[name].float() + 0.25 * after["model"][name]
+    assert torch.allclose(mean[name].float(), wanted, rtol=0.01, atol=1e-4)
 
 
 def test_the_tower_stays_as_it_was(run_folder, begun):

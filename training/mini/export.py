@@ -1,9 +1,11 @@
 """Write a checkpoint as an ordinary Hugging Face model folder.
 
     python export.py --preset cpu.toml --folder FOLDER --to FOLDER
+    python export.py ... --average-with ../../src/ego/backbones/mini --share 0.5  # after `language.py --start-from`
 
-Weights are bfloat16. The folder is written beside its place and moved there in the end, so that nobody reads half
-of it.
+Weights are bfloat16. A model that was taught on keeps more of what it knew where its weights are averaged with those it
+began with; `--share` is that of the new ones. The folder is written beside its place and moved there in the end, so
+that nobody reads half of it.
 """
 
 import argparse
@@ -80,9 +82,21 @@ def write_model(
     (folder / "processor_config.json").write_text(json.dumps(processor, indent=2) + "\n")
 
 
-def export(preset: Preset, run: Path, target: Path) -> int:
+def average(model: FastVlmForConditionalGeneration, other: Path, share: float) -> None:
+    """Keep `share` of the weights, and take the rest from a finished model of the same shape."""
+    before = FastVlmForConditionalGeneration.from_pretrained(other, dtype=torch.float32).state_dict()
+    weights = model.state_dict()
+    mixed = {
+        name: torch.lerp(before[name], weight, share) for name, weight in weights.items() if weight.is_floating_point()
+    }
+    model.load_state_dict(weights | mixed)
+
+
+def export(preset: Preset, run: Path, target: Path, before: Path | None = None, share: float = 1.0) -> int:
     """Export a run; what stands at the target and is not rewritten (the model card) stays. Returns the step."""
     model, tokenizer, step = load_trained(preset, run)
+    if before:
+        average(model, before, share)
     fresh = target.with_name(f"{target.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     if target.exists():
@@ -102,8 +116,10 @@ def main() -> None:
     parser.add_argument("--preset", type=Path, required=True)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--to", type=Path, required=True)
+    parser.add_argument("--average-with", type=Path, help="the folder of the model that was taught on")
+    parser.add_argument("--share", type=float, default=0.5, help="of the new weights in the average")
     options = parser.parse_args()
-    step = export(read_preset(options.preset), options.folder, options.to)
+    step = export(read_preset(options.preset), options.folder, options.to, options.average_with, options.share)
     size = (options.to / "model.safetensors").stat().st_size / 1e6
     print(f"{options.to}: step {step}, {size:.1f} MB of weights")
 
