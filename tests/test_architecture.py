@@ -19,7 +19,6 @@ FLOORS = (
         *(
             "selection",
             "similarity_filter",
-            "token_space",
             "least_used",
             "best_views",
             "view_likeness",
@@ -47,7 +46,17 @@ FLOORS = (
     ),
     ("backbones",),
     (
-        *("describe", "introduction", "answer", "answer_correction", "calibration", "explain", "pointing", "watching"),
+        *(
+            "describe",
+            "introduction",
+            "answer",
+            "answer_correction",
+            "token_space",
+            "calibration",
+            "explain",
+            "pointing",
+            "watching",
+        ),
         *("corrected", "references", "library.archive", "building"),
         *("prefix_cache", "crowd", "scene", "recognition", "thresholds", "chat", "caption"),
     ),

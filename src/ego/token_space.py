@@ -14,7 +14,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 from torch.nn.functional import normalize
 
-SMALLEST = 1e-6  # spread along an axis, as a part of the largest: below that it is noise
+from ego.library.filter.space import fit_space
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,5 @@ def fit_token_space(rows: Float[Tensor, "row dim"]) -> TokenSpace:
     Args:
         rows: Visual tokens, at least as many as they have numbers.
     """
-    units = normalize(rows.double(), dim=-1)
-    centre = units.mean(0)
-    spread, axes = torch.linalg.eigh((units - centre).T @ (units - centre) / len(units))
-    return TokenSpace(centre.float(), (axes * spread.clamp(min=float(spread.max()) * SMALLEST).rsqrt()).float())
+    fitted = fit_space(rows.float().cpu().numpy(), axes=rows.shape[1], centred=True, whitening=1.0)
+    return TokenSpace(torch.from_numpy(fitted.centre), torch.from_numpy(fitted.axes))
