@@ -4,8 +4,8 @@
 
 Asked is as the library asks by default: photos of the validation concepts with one concept in memory, introduced by one
 photo and by three, and composed scenes of validation subjects with one and with four. All three count alike, whatever
-their number. Two lines are fitted: on the margin of yes alone, and on it and the similarity of memory and picture. The
-space in which both are compared centres and whitens the visual tokens of pictures that taught.
+their number. Two lines are fitted: on the margin of yes alone, and on it and the similarity of memory and picture. Both
+are compared in a space (`ego.token_space`) that is fitted to the visual tokens of pictures that taught.
 """
 
 import argparse
