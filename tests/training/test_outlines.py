@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 outlines = pytest.importorskip("outlines")
+sources = pytest.importorskip("sources")
 
 
 def photographed(radius: int, *, noise: float = 6.0) -> np.ndarray:
@@ -15,6 +16,8 @@ def photographed(radius: int, *, noise: float = 6.0) -> np.ndarray:
 
 def test_what_stands_in_the_middle_is_cut_out():
     found = outlines.salient(photographed(48), 0.8)
+    assert max(found.shape) == outlines.SOUGHT_SIDE
+    found = cv2.resize(found, (200, 160), interpolation=cv2.INTER_LINEAR)
     truth = np.zeros((160, 200), np.uint8)
     cv2.circle(truth, (104, 82), 48, 1, -1)
     seen = found > 127
@@ -39,3 +42,17 @@ def test_an_ellipse_stands_in_the_middle():
     assert mask[50, 30] == 255
     assert mask[0, 0] == mask[5, 30] == 0
     assert (mask > 127).mean() == pytest.approx(np.pi / 4 * 0.8**2, rel=0.05)
+
+
+@pytest.mark.parametrize("radius", [48, 5], ids=["found", "not found"])
+def test_a_pack_keeps_the_outline_that_was_sought(radius, tmp_path, monkeypatch):
+    file = cv2.imencode(".png", photographed(radius)[..., ::-1])[1].tobytes()
+    asset = sources.Asset(file, "ball-1", "photo ball", "ball", "photo", "train")
+    sources.write_pack([asset], tmp_path / "world.npz")
+    straight, outlined = asset.read()
+    monkeypatch.setattr(sources, "salient", None)  # nobody seeks again
+    (packed,) = sources.read_pack(tmp_path / "world.npz")
+    pixels, known = packed.read()
+    assert known == outlined == (radius == 48)
+    assert np.array_equal(pixels, straight)
+    assert np.array_equal(packed.rgb, pixels[..., :3])

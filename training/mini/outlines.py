@@ -30,7 +30,10 @@ def boxed(rgb: Pixels) -> Pixels:
 
 
 def salient(rgb: Pixels, extent: float) -> Pixels | None:
-    """Separate what stands in the middle from the rest, or give nothing where the result is not believable."""
+    """Separate what stands in the middle from the rest, or give nothing where the result is not believable.
+
+    The mask is small, as long as the side at which a photo is searched.
+    """
     scale = SOUGHT_SIDE / max(rgb.shape[:2])
     small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     height, width = small.shape[:2]
@@ -45,7 +48,7 @@ def salient(rgb: Pixels, extent: float) -> Pixels | None:
     inside = piece[margin:-margin, margin:-margin]
     if np.concatenate([inside[0], inside[-1], inside[:, 0], inside[:, -1]]).mean() > MOST_AT_BORDER:
         return None
-    return cv2.resize(piece * np.uint8(255), rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    return piece * np.uint8(255)
 
 
 def _cut(rgb: Pixels, mask: Pixels, box: tuple[int, int, int, int] | None = None) -> Pixels:

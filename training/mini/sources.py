@@ -1,8 +1,8 @@
 """Read the licence-clean pictures of the data folder into one list of assets, and pack that list into one small file.
 
 An asset is a picture with a mask: sprites carry their own alpha, photos the alpha of their subject (zero everywhere
-for a mere background). Where nobody has cut the subject out, GrabCut tries to (`outlines.py`); where it cannot, an
-ellipse in the middle stands for it.
+for a mere background). Where nobody has cut the subject out, GrabCut tries to (`outlines.py`), once, before the
+assets are packed; where it cannot, an ellipse in the middle stands for it.
 Several assets with one identity are different pictures of the same thing: the true positives of the contrastive stage.
 """
 
@@ -10,11 +10,14 @@ import io
 import json
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from nouns import photo_noun, sprite_noun
 from numpy.typing import NDArray
@@ -58,6 +61,7 @@ class Asset:
     noun: str
     kind: str
     part: Part
+    outline: bytes | None = None  # a file of the small mask that was found; empty: none was; None: not sought yet
 
     def read(self) -> tuple[Pixels, bool]:
         """Decode the picture, and tell whether the outline of its subject is known."""
@@ -67,15 +71,38 @@ class Asset:
         pixels = np.array(image.convert("RGBA"))
         if "A" in image.getbands() or self.kind not in MASKLESS_EXTENT:
             return pixels, True
-        extent = MASKLESS_EXTENT[self.kind]
-        found = salient(pixels[..., :3], extent)
-        pixels[..., 3] = ellipse(*pixels.shape[:2], extent) if found is None else found
-        return pixels, found is not None
+        outline = self.sought().outline
+        if outline:
+            small = np.asarray(Image.open(io.BytesIO(outline)))
+            pixels[..., 3] = cv2.resize(small, pixels.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        else:
+            pixels[..., 3] = ellipse(*pixels.shape[:2], MASKLESS_EXTENT[self.kind])
+        return pixels, bool(outline)
+
+    @property
+    def is_unsought(self) -> bool:
+        """Tell whether nobody has looked for an outline that may be missing."""
+        return self.outline is None and isinstance(self.picture, bytes) and self.kind in MASKLESS_EXTENT
+
+    def sought(self) -> "Asset":
+        """Seek the outline of a subject that nobody has cut out, if that was not done yet."""
+        if not self.is_unsought:
+            return self
+        image = Image.open(io.BytesIO(self.picture))
+        cut_out = "A" in image.getbands()
+        found = None if cut_out else salient(np.asarray(image.convert("RGB")), MASKLESS_EXTENT[self.kind])
+        return replace(self, outline=b"" if found is None else _file(found, "PNG"))
 
     @property
     def pixels(self) -> Pixels:
         """Decode the picture."""
         return self.read()[0]
+
+    @property
+    def rgb(self) -> Pixels:
+        """Decode the picture as it is, whatever its subject."""
+        whole = self.picture
+        return np.asarray(Image.open(io.BytesIO(whole)).convert("RGB")) if isinstance(whole, bytes) else whole[..., :3]
 
 
 def sprites(data: Path) -> Iterator[Asset]:
@@ -212,24 +239,40 @@ def read_training_world(data: Path) -> list[Asset]:
     return [*own, *packed_photos(data)]
 
 
+def with_outlines(assets: list[Asset]) -> list[Asset]:
+    """Seek all outlines that nobody has looked for, on all cores: some 50 ms each."""
+    if not any(asset.is_unsought for asset in assets):
+        return assets
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        return list(pool.map(Asset.sought, assets, chunksize=64))
+
+
 def write_pack(assets: list[Asset], path: Path) -> None:
     """Store the assets as compressed pictures in one file."""
     columns = {
         field: np.array([getattr(asset, field) for asset in assets])
         for field in ("identity", "family", "noun", "kind", "part")
     }
-    blobs = [_encode(asset) for asset in assets]
-    np.savez(
-        path, **columns, ends=np.cumsum([len(blob) for blob in blobs]), data=np.frombuffer(b"".join(blobs), np.uint8)
-    )
+    pictures = [_encode(asset) for asset in assets]
+    outlines = [asset.outline or b"" for asset in with_outlines(assets)]
+    for name, blobs in (("data", pictures), ("outline", outlines)):
+        columns[f"{name}_ends"] = np.cumsum([len(blob) for blob in blobs])
+        columns[name] = np.frombuffer(b"".join(blobs), np.uint8)
+    partial = path.with_suffix(".partial.npz")
+    np.savez(partial, **columns)
+    partial.replace(path)
 
 
 def _encode(asset: Asset) -> bytes:
     if isinstance(asset.picture, bytes):
         return asset.picture
-    buffer = io.BytesIO()
     lossless = asset.kind == "sprite"
-    Image.fromarray(asset.pixels).save(buffer, "WEBP", lossless=lossless, quality=80 if lossless else 88, exact=True)
+    return _file(asset.pixels, "WEBP", lossless=lossless, quality=80 if lossless else 88, exact=True)
+
+
+def _file(pixels: Pixels, form: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, form, **options)
     return buffer.getvalue()
 
 
@@ -237,8 +280,11 @@ def read_pack(path: Path) -> list[Asset]:
     """Read what `write_pack` wrote."""
     with np.load(path) as table:
         stored = {name: table[name] for name in table.files}
-    ends = [0, *stored["ends"].tolist()]
-    data = stored["data"].tobytes()
-    pictures = [data[start:end] for start, end in pairwise(ends)]
-    columns = [stored[field].tolist() for field in ("identity", "family", "noun", "kind", "part")]
-    return [Asset(picture, *row) for picture, *row in zip(pictures, *columns, strict=True)]
+    columns = [_blobs(stored, "data")]
+    columns += [stored[field].tolist() for field in ("identity", "family", "noun", "kind", "part")]
+    return [Asset(*row) for row in zip(*columns, _blobs(stored, "outline"), strict=True)]
+
+
+def _blobs(stored: dict[str, NDArray[Any]], name: str) -> list[bytes]:
+    data = stored[name].tobytes()
+    return [data[start:end] for start, end in pairwise([0, *stored[f"{name}_ends"].tolist()])]

@@ -137,7 +137,7 @@ class Cast:
         return premultiplied(recoloured(np.dstack([patch, pixels[..., 3]]), matrix))
 
     def _backdrop(self, number: int) -> NDArray[np.uint8]:
-        return np.ascontiguousarray(self.backdrops[number].pixels[..., :3])
+        return np.ascontiguousarray(self.backdrops[number].rgb)
 
     def _weight(self, thing: int) -> float:
         """Weigh how often a thing is drawn: more views teach more, and no class outweighs all others."""
