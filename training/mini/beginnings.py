@@ -8,12 +8,9 @@ marks. All of it is only a starting point for training. In a table, a mark is a 
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
-from colours import COLOURS
-from nouns import NOUNS
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import FastVlmForConditionalGeneration, PreTrainedTokenizerFast
 from vocabulary import IMAGE_START, NOTHING, TURN_START
 
@@ -31,15 +28,13 @@ STILL = [index for pair in range(HEAD // 2 - 1, COARSE - 1, -1) for index in (pa
 SINKING, MARKED, ALSO_MARKED, _ = STILL[:4]  # of the slowest pairs, for marks; in all others likeness is compared
 ALIKE = len(STILL) - 4
 WORD_SCALE = 0.5  # root mean square of a word's coordinates
-SOFT_COLOUR, SOFT_NOUN = 0.4, 0.5  # how loudly a row says its colour and its noun
-IDENTITY_SIZE = 5.0
+IDENTITY_SIZE = 5.0  # length of the identity part of a row
 INNER_SCALE = 0.1  # of what the feed-forward part adds at random
 NOISE = 0.01
 WORD_MARK, TOKEN_MARK, ROW_MARK = 2.0, 8.0, 2.0
 SIZE = 16.0  # of a normalised state
 # How much every pair of coordinates that turn counts: of all within some hundred places the nearest wins.
 NEAREST = {2: 0.3, 3: 1.06, 4: 2.18, 5: 0.77, 6: 1.41}
-SEEN_TOKENS = 30_000  # on which the projector learns to imitate
 LOUDNESS = 0.1  # of the last norm, so that words are not shouted
 
 
@@ -212,89 +207,3 @@ def _say_again(next_word: Head, some: Tensor, said: Tensor) -> None:
     next_word.alike(some, torch.eye(said.shape[1])[IDENTITY][:ALIKE], 1.5)
     next_word.sink(8)
     next_word.carry(said, said, 0.25)
-
-
-def row_targets(
-    stage_a: Mapping[str, Tensor], features: Tensor, table: Tensor, tokenizer: PreTrainedTokenizerFast, axes: Tensor
-) -> Tensor:
-    """Say what the rows of some visual tokens [token, width] shall be, by what stage A reads in them."""
-    part = identity_of(stage_a, features) @ axes.T
-
-    def read(name: str) -> Tensor:
-        return features @ stage_a[f"{name}.weight"].T + stage_a[f"{name}.bias"]
-
-    rows = torch.zeros(len(features), table.shape[1])
-    rows[:, IDENTITY] = IDENTITY_SIZE * part
-    for name, words, loud in (("colour", COLOURS, SOFT_COLOUR), ("noun", NOUNS, SOFT_NOUN)):
-        spoken = table[[tokenizer.encode(f" {word}")[0] for word in words]][:, WORDS]
-        rows[:, WORDS] += loud * read(name).softmax(-1) @ (spoken - spoken.mean(0))
-    rows[:, ROW] = ROW_MARK
-    rows[:, SUBJECT] = read("subject")[:, 0].clamp(-3, 3)
-    rows[:, [ACROSS, DOWN]] = read("place")
-    return rows
-
-
-def identity_of(stage_a: Mapping[str, Tensor], features: Tensor) -> Tensor:
-    """Give the identity that stage A sees in single tokens, of length one."""
-    hidden = nn.functional.gelu(features @ stage_a["part.0.weight"].T + stage_a["part.0.bias"])
-    return nn.functional.normalize(hidden @ stage_a["part.2.weight"].T + stage_a["part.2.bias"], dim=-1)
-
-
-def identity_axes(stage_a: Mapping[str, Tensor], features: Tensor) -> Tensor:
-    """Give the directions [axis, identity] in which identity varies most, the most important first."""
-    seen = identity_of(stage_a, features)
-    directions = torch.linalg.eigh(seen.T @ seen)[1].flip(-1)
-    return directions[:, : IDENTITY.stop - IDENTITY.start].T.contiguous()
-
-
-def imitate(
-    projector: nn.Module,
-    stage_a: dict[str, Any],
-    features: Tensor,
-    table: Tensor,
-    tokenizer: PreTrainedTokenizerFast,
-    *,
-    steps: int = 500,
-    at_once: int = 1024,
-    rate: float = 2e-3,
-    seed: int = 0,
-) -> float:
-    """Teach the projector to make rows of what stage A reads; `features` [token, width]. Gives the last error."""
-    generator = torch.Generator().manual_seed(seed)
-    seen = features[torch.randperm(len(features), generator=generator)[:SEEN_TOKENS]].float()
-    with torch.no_grad():
-        axes = identity_axes(stage_a, seen)
-        wanted = row_targets(stage_a, seen, table, tokenizer, axes)
-    _take_over(projector, stage_a, axes)
-    optimiser = torch.optim.Adam(projector.parameters(), lr=rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, steps, pct_start=0.1)
-    error = 0.0
-    for _ in range(steps):
-        chosen = torch.randint(len(seen), (at_once,), generator=generator)
-        loss = (projector(seen[chosen]) - wanted[chosen]).square().sum(-1).mean()
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        error = 0.98 * error + 0.02 * loss.item() if error else loss.item()
-    return error
-
-
-@torch.no_grad()
-def _take_over(projector: nn.Module, stage_a: Mapping[str, Tensor], axes: Tensor) -> None:
-    """Begin the projector as the identity head and the linear read-outs: gelu(z) - gelu(-z) is z."""
-    hidden = len(stage_a["part.0.weight"])
-    facts = torch.cat([stage_a[f"{name}.weight"] for name in ("place", "subject", "colour")])
-    offsets = torch.cat([stage_a[f"{name}.bias"] for name in ("place", "subject", "colour")])
-    free = (len(projector.linear_1.weight) - hidden) // 2
-    facts, offsets = facts[:free], offsets[:free]
-    projector.linear_1.weight[: hidden + 2 * free] = torch.cat([stage_a["part.0.weight"], facts, -facts])
-    projector.linear_1.bias[: hidden + 2 * free] = torch.cat([stage_a["part.0.bias"], offsets, -offsets])
-    projector.linear_2.weight.zero_()
-    projector.linear_2.bias.zero_()
-    projector.linear_2.weight[IDENTITY, :hidden] = axes @ stage_a["part.2.weight"]
-    projector.linear_2.bias[IDENTITY] = axes @ stage_a["part.2.bias"]
-    for fact, mark in enumerate((ACROSS, DOWN, SUBJECT)):
-        projector.linear_2.weight[mark, hidden + fact] = 1.0
-        projector.linear_2.weight[mark, hidden + free + fact] = -1.0
-    projector.linear_2.bias[ROW] = ROW_MARK

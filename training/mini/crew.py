@@ -8,12 +8,14 @@ Every process draws its own lessons; gradients are averaged, so that all keep th
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as distributed
 from torch import nn
 
 RANK_SEED = 1000
+PATIENCE = timedelta(hours=2)  # for the slowest process
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,11 @@ class Crew:
         """Tell whether this process measures, logs and saves."""
         return self.rank == 0
 
+    def wait(self) -> None:
+        """Wait until all processes are here."""
+        if self.size > 1:
+            distributed.barrier()
+
     def share_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Average the gradients over all processes."""
         if self.size == 1:
@@ -51,5 +58,5 @@ def join_crew() -> Crew:
     """Join the processes that torchrun started, or work alone."""
     if "WORLD_SIZE" not in os.environ:
         return ALONE
-    distributed.init_process_group("gloo")
+    distributed.init_process_group("gloo", timeout=PATIENCE)
     return Crew(distributed.get_rank(), distributed.get_world_size())

@@ -14,15 +14,17 @@ import numpy as np
 import torch
 from architecture import build_model, tower_features
 from bank import Bank, Chunks, build_bank, plan_bank
-from beginnings import begin, imitate
+from beginnings import begin
 from checks import check
 from collate import Batch, collate
 from crew import ALONE, Crew, join_crew
 from gaze import WATCHED, Looked, gaze_loss, looked
+from imitation import imitate
 from lessons import Words
 from machine import LOGGER, Progress, half_precision, load, note, optimizer, prepare, save, set_rate
 from presets import Preset, read_preset
 from sources import read_pack
+from splits import Part
 from subjects import Cast
 from teacher import Teacher
 from torch import Tensor, nn
@@ -32,7 +34,7 @@ from vocabulary import run_tokenizer
 
 ENCODE_BATCH = 16
 CHECK_STEPS, SAVE_STEPS = 250, 50
-VALIDATION_IDENTITIES, VALIDATION_SCENES, VALIDATION_SINGLES = 80, 160, 120
+VALIDATION_IDENTITIES, VALIDATION_SCENES, VALIDATION_SINGLES, VALIDATION_SEED = 80, 160, 120, 1
 UNSEEN = -1e30
 OWNER_LAYER, FACT_LAYER = 3, 4  # how many layers stand before owners and facts are asked for
 FACT_WEIGHT = 0.5
@@ -179,9 +181,10 @@ class Run:
         self.model.model.language_model.set_attn_implementation(WATCHED)
         heads = self._take_model(finished) if finished else self._take_tower()
         self.model.model.vision_tower.requires_grad_(False)
-        sizes = VALIDATION_IDENTITIES, VALIDATION_SCENES, VALIDATION_SINGLES
-        self.validation = self._bank("validation", Cast(assets, "val"), 1, 0, sizes)
-        self.cast, self._banks = Cast(assets, "train"), dict[int, Bank]()
+        self._casts: dict[Part, Cast] = {"train": Cast(assets, "train"), "val": Cast(assets, "val")}
+        self._banks = dict[int, Bank]()
+        self._render()
+        self.validation = self._bank(None)
         self.state = load(folder / "model.pt", device)
         if self.state:
             self.model.load_state_dict(self.state["model"])
@@ -207,25 +210,39 @@ class Run:
         """Give the bank of one part of the run; only the last one is held."""
         if number not in self._banks:
             self._banks.clear()
-            stage = self.preset.language
-            sizes = stage.bank_identities, stage.bank_scenes, stage.bank_singles
-            self._banks[number] = self._bank(str(number), self.cast, self.preset.seed, number, sizes)
+            self._banks[number] = self._bank(number)
         return self._banks[number]
 
-    def _bank(self, name: str, cast: Cast, seed: int, epoch: int, sizes: tuple[int, int, int]) -> Bank:
-        """Give a bank, rendered and encoded once and kept beside the run."""
-        shape, (identities, scenes, singles) = self.preset.shape, sizes
+    def _render(self) -> None:
+        """Render the banks: every process some of them."""
+        numbers = [None, *range(self.preset.language.banks)]
+        for number in numbers[self.crew.rank :: self.crew.size]:
+            if not self._kept(number).exists():
+                self._bank(number)
+        self.crew.wait()
+
+    def _kept(self, number: int | None) -> Path:
+        return self.folder / f"bank-{'validation' if number is None else number}.safetensors"
+
+    def _bank(self, number: int | None) -> Bank:
+        """Give a bank (None: that of the validation part), rendered and encoded once and kept beside the run."""
+        shape, stage = self.preset.shape, self.preset.language
+        if number is None:
+            cast, seed, epoch = self._casts["val"], VALIDATION_SEED, 0
+            identities, scenes, singles = VALIDATION_IDENTITIES, VALIDATION_SCENES, VALIDATION_SINGLES
+        else:
+            cast, seed, epoch = self._casts["train"], self.preset.seed, number
+            identities, scenes, singles = stage.bank_identities, stage.bank_scenes, stage.bank_singles
         plan = plan_bank(cast, seed, epoch, identities, singles=singles)
         chunks = Chunks(cast, plan, seed, epoch, scenes, shape.image_side, shape.grid)
-        kept = self.folder / f"bank-{name}.safetensors"
-        return build_bank(chunks, lambda pixels: encode(self.model, pixels), self.preset.language.workers, kept)
+        return build_bank(chunks, lambda pixels: encode(self.model, pixels), stage.workers, self._kept(number))
 
     def _begin(self, stage_a: dict[str, Tensor]) -> None:
         begin(self.model, self.tokenizer, self.preset.shape.rope_theta, self.preset.seed)
         table = self.model.get_input_embeddings().weight.detach()
         projector = self.model.model.multi_modal_projector
-        error = imitate(projector, stage_a, self.bank(0).features.flatten(0, 1), table, self.tokenizer)
-        LOGGER.info("the projector imitates stage A: %.2f of its rows' square is left", error)
+        losses = imitate(projector, stage_a, self.bank(0).features.flatten(0, 1), table, self.tokenizer)
+        LOGGER.info("the projector imitates stage A; losses %s", losses)
         if self.crew.leads:
             note(self.folder, stage="language", step=0, **check(self, self.validation))
 
@@ -255,7 +272,8 @@ class Run:
     def draw(self, step: int) -> tuple[Batch, Tensor]:
         """Write this process's lessons of one step, with the features that they show; the same for the same step."""
         stage = self.preset.language
-        bank = self.bank(step * stage.banks // stage.steps if step < stage.steps else stage.banks - 1)
+        part = min(step, stage.steps - 1) * stage.banks // stage.steps
+        bank = self.bank((part + self.crew.rank) % stage.banks)  # other processes show other pictures meanwhile
         progress = step / stage.steps
         shares = np.array([kind.early + (kind.late - kind.early) * min(1.0, 2 * progress) for kind in KINDS])
         kind = KINDS[

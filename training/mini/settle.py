@@ -147,7 +147,7 @@ def refit(model: TowerWithHeads, preset: Preset, world: list[Asset]) -> None:
         set_rate(optimiser, stage.settle_rate, step, stage.settle_steps)
         generator = torch.Generator().manual_seed(preset.seed + step)
         views, tokens = known[int(torch.randint(len(known), (), generator=generator))]
-        parts = losses(model, views, generator, tokens.float())
+        parts = losses(model, views, generator, known=tokens.float())
         parts["match"] = match(model, tokens.float(), views, generator)
         optimiser.zero_grad(set_to_none=True)
         torch.stack(list(parts.values())).sum().backward()

@@ -21,6 +21,7 @@ from imagenet import IMAGENET_NOUNS
 from machine import LOGGER, Progress, convolution_precision, load, note, optimizer, prepare, save, set_rate
 from nouns import NOUNS
 from presets import STRIDE, Phase, Preset, read_preset
+from recall import Recall
 from sources import read_pack
 from subjects import Cast, Subject
 from torch import Tensor, nn
@@ -32,8 +33,10 @@ TEMPERATURE = 0.08
 EMBEDDING = 128
 DENSE_TOKENS = 768
 GROUPED = 0.5  # share of views that show several things of similar size, none of them the main subject
+SHOWN = 0.5  # of a token, from which on it is an object's
 SMALLEST_COVER = 0.6  # visible tokens below which an object teaches nothing
 CLASSES = 0.5
+RECALL_WEIGHT = 0.5
 MORE_OF_CLASS, MORE_LOOK_ALIKES = 0.8, 0.5  # how often one more is drawn
 BESIDE_ALIKE, NEAR = 0.4, 4  # how often a look-alike stands beside, among how many next in the batch
 CHECK_STEPS, SAVE_STEPS = 100, 50
@@ -219,22 +222,34 @@ def begin_nouns(noun: nn.Linear) -> None:
 
 
 def losses(
-    model: TowerWithHeads, views: Views, generator: torch.Generator, known: Tensor | None = None
+    model: TowerWithHeads,
+    views: Views,
+    generator: torch.Generator,
+    *,
+    known: Tensor | None = None,
+    recall: Recall | None = None,
 ) -> dict[str, Tensor]:
-    """Compute every loss of stage A on one batch, of which the visual tokens may be known."""
+    """Compute every loss of stage A on one batch, of which the visual tokens may be known.
+
+    `recall`: what ImageNet's tower says is asked of pictures with a main subject.
+    """
     tokens = model.tokens(views.pixels) if known is None else known
     pooled = model.pooled(tokens, views)
     anchors = functional.normalize(model.whole(pooled).float(), dim=-1)
     same = views.identity[:, None] == views.identity[None]
     itself = torch.eye(len(same), dtype=torch.bool, device=same.device)
-    return {
+    parts = {
         "whole": contrast(anchors @ anchors.T / TEMPERATURE, same & ~itself, ~itself),
         "part": _dense_contrast(model, tokens, views, anchors, generator),
-        "noun": 0.6 * functional.cross_entropy(model.noun(pooled).float(), views.noun),
-        "colour": 0.5 * functional.cross_entropy(model.colour(pooled).float(), views.colour),
+        "noun": _nouns(model, tokens, pooled, views),
+        "colour": functional.cross_entropy(model.colour(pooled).float(), views.colour),
         "subject": _subject_mask(model, tokens, views),
         "place": places(model, tokens),
     }
+    subjects = views.main >= 0
+    if recall is not None and subjects.any():
+        parts["recall"] = RECALL_WEIGHT * recall(tokens[subjects], views.pixels[subjects])
+    return parts
 
 
 def contrast(logits: Tensor, positive: Tensor, allowed: Tensor) -> Tensor:
@@ -248,13 +263,21 @@ def _dense_contrast(
     model: TowerWithHeads, tokens: Tensor, views: Views, anchors: Tensor, generator: torch.Generator
 ) -> Tensor:
     """Pull tokens of an object to the same object in other views, away from everything else, also in the same view."""
-    owner, place = (views.cover > 0.5).nonzero(as_tuple=True)
+    owner, place = (views.cover > SHOWN).nonzero(as_tuple=True)
     chosen = torch.randperm(len(owner), generator=generator)[:DENSE_TOKENS].to(owner.device)
     owner, place = owner[chosen], place[chosen]
     queries = functional.normalize(model.part(tokens[views.view[owner], place]).float(), dim=-1)
     same = views.identity[owner][:, None] == views.identity[None]
     elsewhere = views.view[owner][:, None] != views.view[None]
     return contrast(queries @ anchors.T / TEMPERATURE, same & elsewhere, ~same | elsewhere)
+
+
+def _nouns(model: TowerWithHeads, tokens: Tensor, pooled: Tensor, views: Views) -> Tensor:
+    """Name objects, and their single tokens, for it is these that the language part will read."""
+    owner, place = (views.cover > SHOWN).nonzero(as_tuple=True)
+    of_object = functional.cross_entropy(model.noun(pooled).float(), views.noun)
+    of_token = functional.cross_entropy(model.noun(tokens[views.view[owner], place]).float(), views.noun[owner])
+    return 0.6 * of_object + 0.4 * of_token
 
 
 def _subject_mask(model: TowerWithHeads, tokens: Tensor, views: Views) -> Tensor:
@@ -288,7 +311,7 @@ def retrieval(model: TowerWithHeads, views: Views, device: str) -> dict[str, flo
         queries = functional.normalize(model.part(tokens).float(), dim=-1)
     same, other_view = views.identity[:, None] == views.identity[None], views.view[:, None] != views.view[None]
     nearest = (anchors @ anchors.T).masked_fill(~other_view, -2).argmax(1)
-    owner, place = (views.cover > 0.5).nonzero(as_tuple=True)
+    owner, place = (views.cover > SHOWN).nonzero(as_tuple=True)
     similarity = (queries[views.view[owner], place] @ anchors.T).masked_fill(~other_view[owner], -2)
     answerable = (same & other_view).any(1)
     whole = (views.identity[nearest] == views.identity)[answerable].float().mean()
@@ -303,7 +326,7 @@ def train(preset: Preset, world: Path, folder: Path, device: str, crew: Crew = A
     """Run or resume stage A."""
     stage, assets = preset.tower, read_pack(world)
     torch.manual_seed(preset.seed)
-    model = TowerWithHeads(preset.shape.image_side).to(device)
+    model, recall = TowerWithHeads(preset.shape.image_side).to(device), Recall().to(device)
     optimiser = optimizer(model.groups(stage.tower_factor), stage.rate)
     checked = [Order(CHECKED_SIDE, CHECKED_VIEWS, CHECKED_IDENTITIES)]
     seen = ViewBatches(Cast(assets, "val"), preset.seed + 1, checked)[0]
@@ -327,7 +350,8 @@ def train(preset: Preset, world: Path, folder: Path, device: str, crew: Crew = A
     progress = Progress(len(ordered))
     for step, views in enumerate(loader, start):
         set_rate(optimiser, stage.rate, step, len(ordered))
-        parts = _step(model, optimiser, views.to(device), torch.Generator().manual_seed(preset.seed + step), crew)
+        generator = torch.Generator().manual_seed(preset.seed + step)
+        parts = _step(model, recall, optimiser, views.to(device), generator, crew)
         if not crew.leads:
             continue
         progress(step, parts)
@@ -339,11 +363,16 @@ def train(preset: Preset, world: Path, folder: Path, device: str, crew: Crew = A
 
 
 def _step(
-    model: TowerWithHeads, optimiser: torch.optim.Optimizer, views: Views, generator: torch.Generator, crew: Crew
+    model: TowerWithHeads,
+    recall: Recall,
+    optimiser: torch.optim.Optimizer,
+    views: Views,
+    generator: torch.Generator,
+    crew: Crew,
 ) -> dict[str, float]:
     trained = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     with convolution_precision(views.pixels.device.type):
-        parts = losses(model, views, generator)
+        parts = losses(model, views, generator, recall=recall)
     optimiser.zero_grad(set_to_none=True)
     torch.stack(list(parts.values())).sum().backward()
     crew.share_gradients(trained)
