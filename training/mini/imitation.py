@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
 SPOKEN = {"colour": COLOURS, "noun": NOUNS}  # what a row says in words
-CLEARNESS = 0.5  # how steeply likeness to a word becomes its share
-QUIET = 0.02  # how much loud words cost
+CLEARNESS = 1.5  # how steeply likeness to a word becomes its share
+QUIET = 0.2  # how much loud words cost: they would drown whose row it is
 LESS = 0.2  # how much identity counts along axes that attention does not compare
 SEEN_TOKENS = 30_000  # by which the axes are chosen
 
