@@ -11,7 +11,7 @@ from architecture import TOWER_WIDTH, build_model  # noqa: E402
 from collate import collate  # noqa: E402
 from gaze import WATCHED, surprises  # noqa: E402
 from language import owner_scores, rows_of, think, used  # noqa: E402
-from lessons import OPENING_TO_NAME, ROW_TO_OPENING, Lesson, Words  # noqa: E402
+from lessons import OPENING_TO_NAME, QUESTION_TO_PICTURE, ROW_TO_OPENING, Lesson, Words  # noqa: E402
 from presets import Shape  # noqa: E402
 from subjects import Cast  # noqa: E402
 from teacher import Teacher  # noqa: E402
@@ -226,16 +226,19 @@ def test_a_bank_can_be_kept(bank, tmp_path):
 def test_before_any_training_rows_know_their_names_and_pictures_find_their_memories(model, tokenizer):
     """Rows are written directly: every subject has a direction of its own in the identity part."""
     torch.manual_seed(1)
-    words, subjects = Words(tokenizer), torch.randn(3, 44)
+    words, subjects, names = Words(tokenizer), torch.randn(3, 44), ("Bo", "Ada", "Zak's cup")
     lesson = Lesson(words)
     lesson.write((*words.opening, *words.encode(GUARD)))
-    for number, name in enumerate(("Bo", "Ada", "Zak's cup")):
+    for number, name in enumerate(names):
         lesson.introduce(name, [(number, range(8))])
     with lesson.branch("picture"):
         lesson.write(words.encode(THE_PICTURE))
         places = lesson.show([(3, range(9))])
         shown = [1, 1, 2, 2, 0, 0, 3, 3, 0]  # of nobody, three tokens
         lesson.owners += list(zip(places, shown, strict=True))
+        for number, name in enumerate(names, 1):
+            lesson.owned[words.name(name)] = [place for place, who in zip(places, shown, strict=True) if who == number]
+            lesson.ask(Exchange(f"Is {name} in the picture?", "Yes"))
     rows = torch.zeros(4, 9, 256)
     for number in range(3):
         rows[number, :, SEEN] = subjects[number] + 0.4 * torch.randn(9, 44)
@@ -249,6 +252,7 @@ def test_before_any_training_rows_know_their_names_and_pictures_find_their_memor
         assert owner_scores(model, thoughts, batch).argmax(1).tolist() == shown
         for hop in (OPENING_TO_NAME, ROW_TO_OPENING):
             assert (-surprises(thoughts.looks, batch)[hop]).exp().mean() > 0.8
+        assert (-surprises(thoughts.looks, batch)[QUESTION_TO_PICTURE]).exp().mean() > 0.6
 
 
 def test_a_batch_counts_only_the_pictures_it_uses(bank, tokenizer):

@@ -137,17 +137,24 @@ def _hops(model: FastVlmForConditionalGeneration, theta: float, generator: torch
     """Write the hops: two heads each where words are passed on, for a head carries half of them."""
     eye = torch.eye(model.config.text_config.hidden_size)
     axes = torch.linalg.qr(torch.randn(WORDS.stop, WORDS.stop, generator=generator))[0].T @ eye[WORDS]
+    before, name = eye[IDENTITY][:ALIKE], eye[IDENTITY][ALIKE : 2 * ALIKE]  # of a word, where rows keep identity
     for half, words in enumerate(HALVES):
-        some, said = axes[half * ALIKE : (half + 1) * ALIKE], eye[words]
+        said = eye[words]
         _know_the_name([Head(model, layer, half, theta) for layer in (0, 1)], said, half == 0)
         _find_the_memory(Head(model, 2, half, theta), said, half == 0)
-        _read_the_picture([Head(model, 3, half, theta), Head(model, 4, half, theta)], some, said, half == 0)
+        _read_the_picture(
+            [Head(model, 3, half, theta), Head(model, 4, half, theta)], name, axes[:ALIKE], said, half == 0
+        )
         _look_around([Head(model, layer, 2 + half, theta) for layer in (3, 4)], said)
         _say_again(Head(model, 2, 2 + half, theta), axes[:ALIKE], said)
-    previous = Head(model, 0, 2, theta)  # every word keeps the word before it where rows keep identity
+    previous, collected = Head(model, 0, 2, theta), Head(model, 0, 3, theta)
     previous.before(WORD, WORD, {0: 2.0, 1: 2.0, 2: 1.0, 3: 1.0}, distance=1)
     previous.sink(9)
-    previous.carry(axes[:ALIKE], eye[IDENTITY][:ALIKE], 0.4)
+    previous.carry(axes[:ALIKE], before, 0.4)
+    collected.before(WORD, WORD, dict.fromkeys(range(2, COARSE), 1.1))  # its last word knows the whole name
+    collected.marks(WORD, WORD, 0.6)
+    collected.sink(9)
+    collected.carry(axes[:ALIKE], name, 0.6)
 
 
 def _know_the_name(heads: Sequence[Head], said: Tensor, marked: bool) -> None:
@@ -178,12 +185,13 @@ def _find_the_memory(match: Head, said: Tensor, marked: bool) -> None:
         match.carry_marks({ROW: MATCHED}, 0.4)
 
 
-def _read_the_picture(heads: Sequence[Head], some: Tensor, said: Tensor, marked: bool) -> None:
-    """Let a word find the rows of the picture that have found its concept, and whoever answers the words that did."""
+def _read_the_picture(heads: Sequence[Head], name: Tensor, some: Tensor, said: Tensor, marked: bool) -> None:
+    """Let the last word of a name find the picture's rows that found its concept, and whoever answers those words."""
     seen, told = heads
-    seen.alike(some, some, 4.0)
-    seen.marks(WORD, IN_PICTURE, 5.3)
-    seen.sink(30)
+    seen.alike(name, some, 4.0)
+    seen.marks(WORD, IN_PICTURE, 10.0)
+    seen.marks(WORD, WORD, -100.0, ALSO_MARKED)  # the name itself is most like the name
+    seen.sink(35)
     seen.carry(said, said, 0.2)
     told.marks(None, SEEN, 4.0)
     told.sink(5)

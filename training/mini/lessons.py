@@ -137,12 +137,11 @@ class Lesson:
             self.write(answer)
 
     def _look(self, asked: Sequence[tuple[range, tuple[int, ...]]]) -> None:
-        """Lead a question's names to the picture, the answer to them, and ask at each what is to be known there."""
+        """Lead the last words of a question's names to the picture, the answer to them, and ask there what is known."""
         for places, name in asked:
             self.facts += [(places[-1], *fact) for fact in self.known.get(name, ())]
             if self._picture >= 0:
-                seen = self.owned.get(name) or NOBODY
-                self.gazes += [(QUESTION_TO_PICTURE, place, seen) for place in places]
+                self.gazes.append((QUESTION_TO_PICTURE, places[-1], self.owned.get(name) or NOBODY))
         if asked:
             self.gazes.append((ANSWER_TO_QUESTION, len(self.ids) - 1, [places[-1] for places, _ in asked]))
 
