@@ -176,9 +176,10 @@ def test_settling_averages_the_tower_and_fits_the_heads(trained, preset, world):
     settle.settle(preset, world, Path(), trained)
     trained_state = torch.load(trained / "tower.pt", weights_only=True)["model"]
     settled = torch.load(trained / "settled.pt", weights_only=True)
-    assert settled["share"] == preset.tower.share == 0.65
+    share = settled["share"]
+    assert 0 < share == preset.tower.share < 1
     name = "encoder.top_conv.weight"
-    between = torch.lerp(architecture.build_tower(SIDE).state_dict()[name], trained_state[f"tower.{name}"], 0.65)
+    between = torch.lerp(architecture.build_tower(SIDE).state_dict()[name], trained_state[f"tower.{name}"], share)
     assert torch.allclose(settled["model"][f"tower.{name}"], between, atol=1e-6)
     assert not torch.equal(settled["model"]["place.weight"], trained_state["place.weight"])
     noted = [json.loads(line)["stage"] for line in (trained / "figures.jsonl").read_text().splitlines()]
