@@ -56,3 +56,9 @@ def test_a_pack_keeps_the_outline_that_was_sought(radius, tmp_path, monkeypatch)
     assert known == outlined == (radius == 48)
     assert np.array_equal(pixels, straight)
     assert np.array_equal(packed.rgb, pixels[..., :3])
+
+
+def test_a_pack_of_an_older_recipe_is_refused(tmp_path):
+    np.savez(tmp_path / "world.npz", ends=np.array([0]), data=np.zeros(0, np.uint8))
+    with pytest.raises(ValueError, match=r"pack it again \(pack.py\)"):
+        sources.read_pack(tmp_path / "world.npz")

@@ -277,9 +277,15 @@ def _file(pixels: Pixels, form: str, **options: object) -> bytes:
 
 
 def read_pack(path: Path) -> list[Asset]:
-    """Read what `write_pack` wrote."""
+    """Read what `write_pack` wrote.
+
+    Raises:
+        ValueError: If an older recipe packed it.
+    """
     with np.load(path) as table:
         stored = {name: table[name] for name in table.files}
+    if "outline" not in stored:
+        raise ValueError(f"{path} was packed without outlines, by an older recipe; pack it again (pack.py)")
     columns = [_blobs(stored, "data")]
     columns += [stored[field].tolist() for field in ("identity", "family", "noun", "kind", "part")]
     return [Asset(*row) for row in zip(*columns, _blobs(stored, "outline"), strict=True)]
