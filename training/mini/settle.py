@@ -28,6 +28,7 @@ from torch.nn import functional
 from tower import (
     CHECKED_IDENTITIES,
     CHECKED_VIEWS,
+    SHOWN,
     TEMPERATURE,
     Order,
     TowerWithHeads,
@@ -44,7 +45,7 @@ CHOSEN = 0.12  # share of the tokens of a reference that count, those that show 
 HELD_BACK_SIDE = 256
 BATCH = 48
 MATCHED = 1024  # tokens compared with each other
-SHOWN, NOT_SHOWN, NEVER = 0.5, 0.05, -1e4
+NOT_SHOWN, NEVER = 0.05, -1e4
 
 
 def averaged(model: TowerWithHeads, trained: dict[str, Tensor], share: float) -> None:
