@@ -23,6 +23,9 @@ def write(model: Any, file: Path, *, bits: str = "F32", vocabulary: int | None =
     writer.add_head_count_kv(config.num_key_value_heads)
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    if config.rope_parameters["rope_type"] == "linear":
+        writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
+        writer.add_rope_scaling_factor(config.rope_parameters["factor"])
     writer.add_tokenizer_model("none")
     words = slice(vocabulary or config.vocab_size)
     writer.add_vocab_size(words.stop)

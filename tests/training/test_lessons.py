@@ -19,7 +19,7 @@ from vocabulary import SINGLE, WORDS, build_tokenizer  # noqa: E402
 from wording import Exchange  # noqa: E402
 
 SHAPE = Shape(
-    image_side=128, text_width=256, text_layers=6, text_heads=4, text_inner=64, rope_theta=1e12, vocabulary=2000,
+    image_side=128, text_width=256, text_layers=6, text_heads=4, text_inner=64, rope_theta=4e12, vocabulary=2000,
     concepts_per_prompt=8,
 )  # fmt: skip
 TOKENS = SHAPE.grid**2
@@ -36,7 +36,7 @@ def model(tokenizer):
     torch.manual_seed(0)
     model = build_model(SHAPE, tokenizer).eval()
     model.model.language_model.set_attn_implementation(WATCHED)
-    beginnings.begin(model, tokenizer, SHAPE.rope_theta)
+    beginnings.begin(model, tokenizer, SHAPE)
     return model
 
 
@@ -226,7 +226,7 @@ def test_a_bank_can_be_kept(bank, tmp_path):
 def test_before_any_training_rows_know_their_names_and_pictures_find_their_memories(model, tokenizer):
     """Rows are written directly: every subject has a direction of its own in the identity part."""
     torch.manual_seed(1)
-    words, subjects, names = Words(tokenizer), torch.randn(3, 44), ("Bo", "Ada", "Zak's cup")
+    words, subjects, names = Words(tokenizer), torch.randn(3, beginnings.ALIKE), ("Bo", "Ada", "Zak's cup")
     lesson = Lesson(words)
     lesson.write((*words.opening, *words.encode(GUARD)))
     for number, name in enumerate(names):
@@ -241,9 +241,9 @@ def test_before_any_training_rows_know_their_names_and_pictures_find_their_memor
             lesson.ask(Exchange(f"Is {name} in the picture?", "Yes"))
     rows = torch.zeros(4, 9, 256)
     for number in range(3):
-        rows[number, :, SEEN] = subjects[number] + 0.4 * torch.randn(9, 44)
-    strangers = [subjects[which - 1] if which else torch.randn(44) for which in shown]
-    rows[3, :, SEEN] = torch.stack(strangers) + 0.4 * torch.randn(9, 44)
+        rows[number, :, SEEN] = subjects[number] + 0.4 * torch.randn(9, beginnings.ALIKE)
+    strangers = [subjects[which - 1] if which else torch.randn(beginnings.ALIKE) for which in shown]
+    rows[3, :, SEEN] = torch.stack(strangers) + 0.4 * torch.randn(9, beginnings.ALIKE)
     rows *= beginnings.IDENTITY_SIZE / rows.norm(dim=-1, keepdim=True)
     rows[..., beginnings.ROW] = beginnings.ROW_MARK
     batch = collate([lesson])
@@ -253,6 +253,41 @@ def test_before_any_training_rows_know_their_names_and_pictures_find_their_memor
         for hop in (OPENING_TO_NAME, ROW_TO_OPENING):
             assert (-surprises(thoughts.looks, batch)[hop]).exp().mean() > 0.8
         assert (-surprises(thoughts.looks, batch)[QUESTION_TO_PICTURE]).exp().mean() > 0.6
+
+
+def looking(words, model, shown, rows):
+    """Let the fresh model look at one picture [token width] of which some tokens are shown."""
+    lesson = Lesson(words)
+    lesson.write((*words.opening, *words.encode(f"{GUARD}{THE_PICTURE}")))
+    with lesson.branch("picture"):
+        places = lesson.show([(0, shown)], TOKENS)
+        lesson.ask(Exchange(AREA, "50"))
+    batch = collate([lesson])
+    with torch.no_grad():
+        return places, think(model, batch, rows[batch.rows[:, 3]]).states, batch
+
+
+@pytest.mark.parametrize("shown", [range(TOKENS), (0, 2, 3, 5, 7, 8, 13, 14)])
+def test_before_any_training_rows_know_on_which_side_of_the_picture_they_stand(model, tokenizer, shown):
+    """They count the places to their opening delimiter, though some tokens of the picture are not shown."""
+    rows = torch.zeros(TOKENS, 256)
+    rows[:, SEEN], rows[:, beginnings.ROW] = 1.0, beginnings.ROW_MARK
+    places, states, _ = looking(Words(tokenizer), model, shown, rows)
+    sides = states[2][0, places, beginnings.ACROSS]
+    assert ((sides > 0) == torch.tensor([token % SHAPE.grid >= SHAPE.grid // 2 for token in shown])).all()
+    assert sides.abs().min() > 0.3
+
+
+def test_before_any_training_an_answer_knows_how_much_the_main_subject_covers(model, tokenizer):
+    covered = []
+    for share in (2, 5, 9, 14):
+        rows = torch.zeros(TOKENS, 256)
+        rows[:, SEEN], rows[:, beginnings.ROW], rows[:, beginnings.SUBJECT] = 1.0, beginnings.ROW_MARK, -2.0
+        rows[:share, beginnings.SUBJECT] = 2.0
+        _, states, batch = looking(Words(tokenizer), model, range(TOKENS), rows)
+        covered.append(states[-1][0, batch.targets[0, 1], beginnings.COVERED].item())
+    assert covered == sorted(covered)
+    assert covered[-1] - covered[0] > 0.5
 
 
 def test_a_batch_counts_only_the_pictures_it_uses(bank, tokenizer):

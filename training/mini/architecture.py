@@ -123,7 +123,7 @@ def build_model(shape: Shape, tokenizer: PreTrainedTokenizerFast) -> FastVlmForC
         "num_key_value_heads": shape.text_heads,
         "initializer_range": 0.8 * shape.text_width**-0.5,
         "max_position_embeddings": 8192,
-        "rope_parameters": {"rope_type": "default", "rope_theta": shape.rope_theta},
+        "rope_parameters": {"rope_type": "linear", "rope_theta": shape.rope_theta, "factor": shape.rope_factor},
         "tie_word_embeddings": True,
         "eos_token_id": tokenizer.convert_tokens_to_ids(TURN_END),
         "pad_token_id": tokenizer.pad_token_id,

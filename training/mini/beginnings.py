@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import torch
+from presets import ROUND, Shape
 from torch import Tensor
 from transformers import FastVlmForConditionalGeneration, PreTrainedTokenizerFast
 from vocabulary import IMAGE_START, NOTHING, TURN_START
@@ -20,10 +21,10 @@ WORDS, IDENTITY = slice(0, 120), slice(120, 216)
 HALVES = (slice(0, 60), slice(60, 120))  # of the words: a head can pass on half of them
 (
     FIRST, WORD, OPENING, ROW, ANNOUNCES, OPENS_PICTURE, IN_PICTURE, SUBJECT, ACROSS, DOWN, MATCHED, SEEN, SEEN_ACROSS,
-    SEEN_DOWN, TOLD, TOLD_ACROSS, TOLD_DOWN,
-) = range(216, 233)  # fmt: skip
+    SEEN_DOWN, TOLD, TOLD_ACROSS, TOLD_DOWN, COVERED,
+) = range(216, 234)  # fmt: skip
 HEAD = 64
-COARSE = 8  # pairs of rotary coordinates that turn with the place; the others stand still over a prompt
+COARSE = 7  # pairs of rotary coordinates that turn with the place; the others stand still over a prompt
 STILL = [index for pair in range(HEAD // 2 - 1, COARSE - 1, -1) for index in (pair, pair + HEAD // 2)]
 SINKING, MARKED, ALSO_MARKED, _ = STILL[:4]  # of the slowest pairs, for marks; in all others likeness is compared
 ALIKE = len(STILL) - 4
@@ -31,15 +32,16 @@ WORD_SCALE = 0.5  # root mean square of a word's coordinates
 IDENTITY_SIZE = 5.0  # length of the identity part of a row
 INNER_SCALE = 0.1  # of what the feed-forward part adds at random
 NOISE = 0.01
-WORD_MARK, TOKEN_MARK, ROW_MARK = 2.0, 8.0, 2.0
+WORD_MARK, TOKEN_MARK, ROW_MARK, SIDE_MARK = 2.0, 8.0, 2.0, 2.0
 SIZE = 16.0  # of a normalised state
+SIDES_OF_A_ROW = {0.21: -1, 0.71: 1}  # the middles of its halves, half a turn apart
 # How much every pair of coordinates that turn counts: of all within some hundred places the nearest wins.
-NEAREST = {2: 0.3, 3: 1.06, 4: 2.18, 5: 0.77, 6: 1.41}
+NEAREST = {1: 0.3, 2: 1.06, 3: 2.18, 4: 0.77, 5: 1.41}
 LOUDNESS = 0.1  # of the last norm, so that words are not shouted
 
 
 def begin(
-    model: FastVlmForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, theta: float, seed: int = 0
+    model: FastVlmForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, shape: Shape, seed: int = 0
 ) -> None:
     """Set words and attention of a fresh language part; the projector follows (`imitate`)."""
     generator = torch.Generator().manual_seed(seed)
@@ -48,7 +50,7 @@ def begin(
         for layer in model.model.language_model.layers:
             layer.mlp.down_proj.weight.mul_(INNER_SCALE)
             layer.self_attn.o_proj.weight.mul_(INNER_SCALE)
-        _hops(model, theta, generator)
+        _hops(model, shape, generator)
 
 
 def _words(
@@ -68,6 +70,8 @@ def _words(
     for name, mark in ((TURN_START, FIRST), (IMAGE_START, OPENING)):
         table[token(name), WORDS] *= NOISE / WORD_SCALE
         table[token(name), mark] = TOKEN_MARK
+    for text, sign in {" left": -1, " Left": -1, " right": 1, " Right": 1}.items():
+        table[tokenizer.encode(text)[0], [SEEN_ACROSS, TOLD_ACROSS]] = SIDE_MARK * sign
     nothing = token(NOTHING)
     table[nothing, WORDS] *= NOISE / WORD_SCALE
     table[nothing, ROW] = 2.5 * ROW_MARK  # what a row says that has found nobody
@@ -77,7 +81,7 @@ def _words(
 class Head:
     """One head of attention, about to be written."""
 
-    def __init__(self, model: FastVlmForConditionalGeneration, layer: int, head: int, theta: float) -> None:
+    def __init__(self, model: FastVlmForConditionalGeneration, layer: int, head: int, shape: Shape) -> None:
         """Forget what it does; it then looks at the first token, which passes nothing on."""
         attention = model.model.language_model.layers[layer].self_attn
         rows = slice(HEAD * head, HEAD * (head + 1))
@@ -90,7 +94,7 @@ class Head:
         self.output.normal_(0, NOISE)
         for bias in (attention.q_proj.bias, attention.k_proj.bias, attention.v_proj.bias):
             bias[rows] = 0.0
-        self.turns = [theta ** (-pair / (HEAD // 2)) for pair in range(COARSE)]
+        self.turns = [shape.turn(pair) for pair in range(COARSE)]
         self._carried = 0
 
     def sink(self, score: float) -> None:
@@ -107,7 +111,7 @@ class Head:
             self.query[place, query] = signed
         self.key[place, key] = math.sqrt(abs(strength))
 
-    def before(self, query: int, key: int, amplitudes: Mapping[int, float], distance: int = 0) -> None:
+    def before(self, query: int, key: int, amplitudes: Mapping[int, float], distance: float = 0) -> None:
         """Let tokens with one mark look for the nearest with another, or the one at a distance."""
         for pair, amplitude in amplitudes.items():
             turn = self.turns[pair] * distance
@@ -133,25 +137,28 @@ class Head:
         self.carry(eye[list(marks)], eye[list(marks.values())], gain)
 
 
-def _hops(model: FastVlmForConditionalGeneration, theta: float, generator: torch.Generator) -> None:
+def _hops(model: FastVlmForConditionalGeneration, shape: Shape, generator: torch.Generator) -> None:
     """Write the hops: two heads each where words are passed on, for a head carries half of them."""
     eye = torch.eye(model.config.text_config.hidden_size)
     axes = torch.linalg.qr(torch.randn(WORDS.stop, WORDS.stop, generator=generator))[0].T @ eye[WORDS]
     before, name = eye[IDENTITY][:ALIKE], eye[IDENTITY][ALIKE : 2 * ALIKE]  # of a word, where rows keep identity
     for half, words in enumerate(HALVES):
         said = eye[words]
-        _know_the_name([Head(model, layer, half, theta) for layer in (0, 1)], said, half == 0)
-        _find_the_memory(Head(model, 2, half, theta), said, half == 0)
+        _know_the_name([Head(model, layer, half, shape) for layer in (0, 1)], said, half == 0)
+        _find_the_memory(Head(model, 2, half, shape), said, half == 0)
         _read_the_picture(
-            [Head(model, 3, half, theta), Head(model, 4, half, theta)], name, axes[:ALIKE], said, half == 0
+            [Head(model, 3, half, shape), Head(model, 4, half, shape)], name, axes[:ALIKE], said, half == 0
         )
-        _look_around([Head(model, layer, 2 + half, theta) for layer in (3, 4)], said)
-        _say_again(Head(model, 2, 2 + half, theta), axes[:ALIKE], said)
-    previous, collected = Head(model, 0, 2, theta), Head(model, 0, 3, theta)
-    previous.before(WORD, WORD, {0: 2.0, 1: 2.0, 2: 1.0, 3: 1.0}, distance=1)
+        _look_around([Head(model, layer, 2 + half, shape) for layer in (3, 4)], said)
+        _say_again(Head(model, 2, 2 + half, shape), axes[:ALIKE], said)
+    for head, (side, sign) in enumerate(SIDES_OF_A_ROW.items(), 2):
+        _know_the_place(Head(model, 1, head, shape), side * shape.grid, sign)
+    _measure(Head(model, 5, 0, shape))
+    previous, collected = Head(model, 0, 2, shape), Head(model, 0, 3, shape)
+    previous.before(WORD, WORD, {0: 8.0, 1: 2.0, 2: 1.0, 3: 1.0}, distance=1)
     previous.sink(9)
     previous.carry(axes[:ALIKE], before, 0.4)
-    collected.before(WORD, WORD, dict.fromkeys(range(2, COARSE), 1.1))  # its last word knows the whole name
+    collected.before(WORD, WORD, dict.fromkeys(range(1, COARSE), 1.1))  # its last word knows the whole name
     collected.marks(WORD, WORD, 0.6)
     collected.sink(9)
     collected.carry(axes[:ALIKE], name, 0.6)
@@ -160,7 +167,7 @@ def _hops(model: FastVlmForConditionalGeneration, theta: float, generator: torch
 def _know_the_name(heads: Sequence[Head], said: Tensor, marked: bool) -> None:
     """Let an opening delimiter collect the name before it, or what announces a picture, and a row take it over."""
     opening, row = heads
-    opening.before(OPENING, WORD, dict.fromkeys(range(2, COARSE), 0.28))
+    opening.before(OPENING, WORD, dict.fromkeys(range(1, COARSE), 0.28))
     opening.marks(OPENING, WORD, 0.6)
     opening.sink(9)
     opening.carry(said, said, 0.15)
@@ -172,6 +179,14 @@ def _know_the_name(heads: Sequence[Head], said: Tensor, marked: bool) -> None:
     if marked:
         opening.carry_marks({ANNOUNCES: OPENS_PICTURE}, 0.3)
         row.carry_marks({OPENS_PICTURE: IN_PICTURE}, 0.8)
+
+
+def _know_the_place(side: Head, tokens: float, sign: int) -> None:
+    """Let a row of the picture see its opening delimiter more, the nearer it is to one side of the picture."""
+    side.before(ROW, OPENING, {ROUND: 0.65}, distance=1 + tokens)
+    side.marks(ROW, OPENS_PICTURE, 8.0, ALSO_MARKED)
+    side.sink(14)
+    side.carry_marks({OPENS_PICTURE: ACROSS}, 0.7 * sign)
 
 
 def _find_the_memory(match: Head, said: Tensor, marked: bool) -> None:
@@ -197,8 +212,10 @@ def _read_the_picture(heads: Sequence[Head], name: Tensor, some: Tensor, said: T
     told.sink(5)
     told.carry(said, said, 0.1)
     if marked:
-        seen.carry_marks({IN_PICTURE: SEEN, ACROSS: SEEN_ACROSS, DOWN: SEEN_DOWN}, 0.5)
-        told.carry_marks({SEEN: TOLD, SEEN_ACROSS: TOLD_ACROSS, SEEN_DOWN: TOLD_DOWN}, 0.5)
+        seen.carry_marks({IN_PICTURE: SEEN, DOWN: SEEN_DOWN}, 0.5)
+        seen.carry_marks({ACROSS: SEEN_ACROSS}, 1.5)
+        told.carry_marks({SEEN: TOLD, SEEN_DOWN: TOLD_DOWN}, 0.5)
+        told.carry_marks({SEEN_ACROSS: TOLD_ACROSS}, 1.0)
 
 
 def _look_around(heads: Sequence[Head], said: Tensor) -> None:
@@ -208,6 +225,13 @@ def _look_around(heads: Sequence[Head], said: Tensor) -> None:
         head.marks(WORD, IN_PICTURE, 3.0, ALSO_MARKED)
         head.sink(16)
         head.carry(said, said, 0.15)
+
+
+def _measure(covered: Head) -> None:
+    """Let anybody learn how much of the picture the main subject covers: the mean of all rows' marks."""
+    covered.marks(None, IN_PICTURE, 2.0)
+    covered.sink(3)
+    covered.carry_marks({SUBJECT: COVERED}, 2.0)
 
 
 def _say_again(next_word: Head, some: Tensor, said: Tensor) -> None:

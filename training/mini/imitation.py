@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from beginnings import ACROSS, ALIKE, DOWN, IDENTITY, IDENTITY_SIZE, ROW, ROW_MARK, SUBJECT, WORDS
+from beginnings import ALIKE, DOWN, IDENTITY, IDENTITY_SIZE, ROW, ROW_MARK, SUBJECT, WORDS
 from colours import COLOURS
 from nouns import NOUNS
 from torch import Tensor, nn
@@ -34,7 +34,7 @@ def reading(stage_a: Mapping[str, Tensor], features: Tensor, axes: Tensor) -> Re
 
     identity = IDENTITY_SIZE * identity_of(stage_a, features) @ axes.T
     row = torch.full((len(features), 1), ROW_MARK)
-    held = torch.cat([identity, row, read("subject").clamp(-3, 3), read("place")], 1)
+    held = torch.cat([identity, row, read("subject").clamp(-3, 3), read("place")[:, 1:]], 1)
     return Reading(held, {name: read(name).log_softmax(-1) for name in SPOKEN})
 
 
@@ -76,7 +76,7 @@ def imitate(
         axes = identity_axes(stage_a, some(SEEN_TOKENS))
     _take_over(projector, stage_a, axes)
     words = {name: table[[tokenizer.encode(f" {word}")[0] for word in said]][:, WORDS] for name, said in SPOKEN.items()}
-    held = [*range(IDENTITY.start, IDENTITY.stop), ROW, SUBJECT, ACROSS, DOWN]
+    held = [*range(IDENTITY.start, IDENTITY.stop), ROW, SUBJECT, DOWN]
     counts = torch.ones(len(held))
     counts[ALIKE : IDENTITY.stop - IDENTITY.start] = LESS  # attention compares the first axes only
     optimiser = torch.optim.Adam(projector.parameters(), lr=rate)
@@ -108,9 +108,9 @@ def _unlike(rows: Tensor, words: Tensor, wanted: Tensor) -> Tensor:
 def _take_over(projector: nn.Module, stage_a: Mapping[str, Tensor], axes: Tensor) -> None:
     """Begin the projector as the identity head and the linear read-outs: gelu(z) - gelu(-z) is z."""
     hidden = len(stage_a["part.0.weight"])
-    facts = torch.cat([stage_a[f"{name}.weight"] for name in ("place", "subject", "colour")])
-    offsets = torch.cat([stage_a[f"{name}.bias"] for name in ("place", "subject", "colour")])
-    free = (len(projector.linear_1.weight) - hidden) // 2
+    facts = torch.cat([stage_a[f"{name}.weight"] for name in ("place", "subject", "colour")])[1:]
+    offsets = torch.cat([stage_a[f"{name}.bias"] for name in ("place", "subject", "colour")])[1:]
+    free = min(len(facts), (len(projector.linear_1.weight) - hidden) // 2)
     facts, offsets = facts[:free], offsets[:free]
     projector.linear_1.weight[: hidden + 2 * free] = torch.cat([stage_a["part.0.weight"], facts, -facts])
     projector.linear_1.bias[: hidden + 2 * free] = torch.cat([stage_a["part.0.bias"], offsets, -offsets])
@@ -118,7 +118,7 @@ def _take_over(projector: nn.Module, stage_a: Mapping[str, Tensor], axes: Tensor
     projector.linear_2.bias.zero_()
     projector.linear_2.weight[IDENTITY, :hidden] = axes @ stage_a["part.2.weight"]
     projector.linear_2.bias[IDENTITY] = axes @ stage_a["part.2.bias"]
-    for fact, mark in enumerate((ACROSS, DOWN, SUBJECT)):
+    for fact, mark in enumerate((DOWN, SUBJECT)):
         projector.linear_2.weight[mark, hidden + fact] = 1.0
         projector.linear_2.weight[mark, hidden + free + fact] = -1.0
     projector.linear_2.bias[ROW] = ROW_MARK

@@ -238,7 +238,7 @@ class Run:
         return build_bank(chunks, lambda pixels: encode(self.model, pixels), stage.workers, self._kept(number))
 
     def _begin(self, stage_a: dict[str, Tensor]) -> None:
-        begin(self.model, self.tokenizer, self.preset.shape.rope_theta, self.preset.seed)
+        begin(self.model, self.tokenizer, self.preset.shape, self.preset.seed)
         table = self.model.get_input_embeddings().weight.detach()
         projector = self.model.model.multi_modal_projector
         losses = imitate(projector, stage_a, self.bank(0).features.flatten(0, 1), table, self.tokenizer)

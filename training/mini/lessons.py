@@ -81,13 +81,20 @@ class Lesson:
         self.questions += [self._question] * len(ids)
         self._at += len(ids)
 
-    def show(self, views: Sequence[tuple[int, Sequence[int]]]) -> list[int]:
-        """Append visual tokens (picture of the bank, its tokens) between image delimiters; say where they are."""
+    def show(self, views: Sequence[tuple[int, Sequence[int]]], whole: int | None = None) -> list[int]:
+        """Append visual tokens (picture of the bank, its tokens) between image delimiters; say where they are.
+
+        `whole`: Tokens of the whole picture, if these are some of it that stand where they would among all of them.
+        """
         opening = len(self.ids)
         self.write((self.words.start,))
         for picture, tokens in views:
             self.rows += [(len(self.ids) + offset, picture, int(token)) for offset, token in enumerate(tokens)]
+            begin = self._at
             self.write([self.words.image] * len(tokens))
+            if whole is not None:
+                self.positions[-len(tokens) :] = [begin + int(token) for token in tokens]
+                self._at = begin + whole
         self.write((self.words.end,))
         places = list(range(opening + 1, len(self.ids) - 1))
         self.gazes += [(ROW_TO_OPENING, place, (opening,)) for place in places]

@@ -1,10 +1,12 @@
 """Read a preset file (`cpu.toml`, `gpu.toml`): every size, rate and number of steps of a training run."""
 
+import math
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 STRIDE = 32  # pixels per visual token
+ROUND = 0  # the pair of rotary coordinates that turns once in a row of visual tokens
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,18 @@ class Shape:
     def grid(self) -> int:
         """Count the visual tokens along one side."""
         return self.image_side // STRIDE
+
+    def turn(self, pair: int) -> float:
+        """Tell by how much a pair of rotary coordinates turns from token to token, in radians.
+
+        Pair `ROUND` turns once in a row of visual tokens, so that attention can tell where in its row a token stands.
+        """
+        return math.tau / self.grid * self.rope_theta ** (2 * (ROUND - pair) * self.text_heads / self.text_width)
+
+    @property
+    def rope_factor(self) -> float:
+        """Give the factor by which places are divided ("linear" scaling) for that."""
+        return 1 / self.turn(0)
 
 
 @dataclass(frozen=True)

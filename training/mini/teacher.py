@@ -67,7 +67,7 @@ class Teacher:
         main = view.sightings[0]
         look = self.bank.looks[main.member]
         looked = self._looked(rng)
-        places = lesson.show([(view.index, looked)])
+        places = lesson.show([(view.index, looked)], self.tokens)
         end, share = places[-1] + 1, float(main.cover.mean())
         lesson.facts += [(end, AREA, AREAS.index(int(area_answer(share))))] * view.measured
         lesson.facts += self._colour(end, main.member)
@@ -91,7 +91,7 @@ class Teacher:
         with lesson.branch("picture"):
             lesson.write(self.words.encode(THE_PICTURE))
             looked = self._looked(rng)
-            self._name_owners(lesson, scene, concepts, looked, lesson.show([(scene.index, looked)]))
+            self._name_owners(lesson, scene, concepts, looked, lesson.show([(scene.index, looked)], self.tokens))
             for concept in concepts:
                 item = self._item(scene, concept)
                 facts = [(PRESENCE, int(item is None))]
