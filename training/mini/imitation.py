@@ -34,6 +34,7 @@ def reading(stage_a: Mapping[str, Tensor], features: Tensor, axes: Tensor) -> Re
 
     identity = IDENTITY_SIZE * identity_of(stage_a, features) @ axes.T
     row = torch.full((len(features), 1), ROW_MARK)
+    # How far down a token stands, not how far across: attention counts that.
     held = torch.cat([identity, row, read("subject").clamp(-3, 3), read("place")[:, 1:]], 1)
     return Reading(held, {name: read(name).log_softmax(-1) for name in SPOKEN})
 
@@ -108,6 +109,7 @@ def _unlike(rows: Tensor, words: Tensor, wanted: Tensor) -> Tensor:
 def _take_over(projector: nn.Module, stage_a: Mapping[str, Tensor], axes: Tensor) -> None:
     """Begin the projector as the identity head and the linear read-outs: gelu(z) - gelu(-z) is z."""
     hidden = len(stage_a["part.0.weight"])
+    # Without the first, how far across a token stands.
     facts = torch.cat([stage_a[f"{name}.weight"] for name in ("place", "subject", "colour")])[1:]
     offsets = torch.cat([stage_a[f"{name}.bias"] for name in ("place", "subject", "colour")])[1:]
     free = min(len(facts), (len(projector.linear_1.weight) - hidden) // 2)
