@@ -85,13 +85,14 @@ def test_the_stock_class_computes_exactly_the_original():
 
 
 def test_folded_batch_norm_changes_neither_features_nor_gradients():
-    model = architecture.build_tower(SIDE)
-    pixels = architecture.normalised(torch.randint(0, 256, (2, 3, SIDE, SIDE), dtype=torch.uint8))
+    torch.manual_seed(0)
+    model = architecture.build_tower(SIDE).double()  # in float32 a sum beside a kink of relu6 falls to either side
+    pixels = architecture.normalised(torch.randint(0, 256, (2, 3, SIDE, SIDE), dtype=torch.uint8)).double()
     learning = list(architecture.trained_parameters(model))
     folded, stock = feature_map(model, pixels), model(pixels).last_hidden_state
-    assert torch.allclose(folded, stock, atol=1e-4)
+    assert torch.allclose(folded, stock, atol=1e-6)
     for ours, theirs in zip(*(torch.autograd.grad(f.square().mean(), learning) for f in (folded, stock)), strict=True):
-        assert torch.allclose(ours, theirs, atol=1e-2 * float(theirs.abs().max()) + 1e-9)
+        assert torch.allclose(ours, theirs, atol=1e-5 * float(theirs.abs().max()) + 1e-12)
 
 
 def test_a_tower_recalls_what_it_was_only_at_the_size_it_knows():
