@@ -19,7 +19,7 @@ CLEAR_COVER, TOUCHED = (
 )  # share of a visual token that shows a subject; between the two it is nobody's business
 LEAST_ROWS, MOST_ROWS = 6, 30  # of a memory: the method keeps at most a fifth of a picture's 144
 WHOLE, RANDOM = 0.05, 0.1  # shares of memories that are whole pictures, where there is room, or random tokens
-SEVERAL = 0.3  # share of memories from several references
+SEVERAL = 0.4  # share of memories from several references
 WORDS_ONLY, WORDS_TOO = 0.03, 0.04  # shares of memories that are a description, or have one beside their rows
 SEEN_CONCEPTS = 0.75  # chance of a clearly visible subject to be among the remembered, where there is room for it
 AGAIN = 0.3  # share of pictures that are another photo of a remembered thing, not a scene
