@@ -156,11 +156,12 @@ def test_with_only_those_in_memory_who_are_there_a_caption_names_them_and_nobody
         ]
 
 
-def test_the_token_that_decides_who_is_named_counts_more(tokenizer):
+def test_tokens_that_decide_who_is_named_and_that_the_name_is_over_count_more(tokenizer):
     words, told = Words(tokenizer), Exchange(CAPTION_WITH_NAMES, " Zak's cup on the left and Bo on the right.", 1.5)
     lesson = written(words, [told])
     heavy = [token for _, token, weight in lesson.targets if weight > 1.5]
-    assert heavy == [words.name("Zak's cup")[0], words.name("Bo")[0]]
+    over = words.encode(" on")[0]
+    assert heavy == [words.name("Zak's cup")[0], over, words.name("Bo")[0], over]
 
 
 def test_an_area_is_asked_only_where_the_outline_is_known(bank, tokenizer):
@@ -221,6 +222,20 @@ def test_a_bank_can_be_kept(bank, tmp_path):
         assert all(
             np.allclose(a.cover, b.cover, atol=1e-3) for a, b in zip(one.sightings, other.sightings, strict=True)
         )
+
+
+def test_a_kept_bank_is_not_taken_for_another(tmp_path):
+    cast = Cast([*drawn.assets(), *drawn.photos()], "train")
+    encode = lambda pixels: pixels.float().mean((1, 2, 3))[:, None, None].expand(-1, TOKENS, 2)  # noqa: E731
+    one, other = (
+        bank_module.Chunks(
+            cast, bank_module.plan_bank(cast, seed, 0, 4), seed, 0, 2, side=SHAPE.image_side, grid=SHAPE.grid
+        )
+        for seed in (0, 1)
+    )
+    bank_module.build_bank(one, encode, 0, tmp_path / "bank.safetensors")
+    with pytest.raises(ValueError, match=r"holds seed 0.* needs seed 1"):
+        bank_module.build_bank(other, encode, 0, tmp_path / "bank.safetensors")
 
 
 def test_before_any_training_rows_know_their_names_and_pictures_find_their_memories(model, tokenizer):

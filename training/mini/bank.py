@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from nouns import NOUNS
 from numpy.typing import NDArray
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from subjects import Cast, Subject
 from torch import Tensor
@@ -105,6 +106,13 @@ class Chunks(Dataset[list[Rendered]]):
         self.references = len(plan.subjects) * REFERENCES
         self.scenes_end = self.references + scenes
         self.total, self.side, self.grid = self.scenes_end + len(plan.singles), side, grid
+
+    @property
+    def content(self) -> str:
+        """Say what is rendered, so that a kept bank is not taken for another."""
+        (seed, epoch), plan = self.key, self.plan
+        counts = f"{len(plan.subjects)} subjects, {len(plan.singles)} single photos, {self.total} pictures"
+        return f"seed {seed}, part {epoch}, {counts} of {self.side} pixels"
 
     def __len__(self) -> int:
         """Count the chunks."""
@@ -221,7 +229,7 @@ def looks(cast: Cast, plan: Plan) -> tuple[Look, ...]:
 def build_bank(chunks: Chunks, encode: Callable[[Tensor], Tensor], workers: int, kept: Path | None = None) -> Bank:
     """Render and encode a bank, and sort it into references and scenes; `kept`: a file for it, for the next time."""
     if kept and kept.exists():
-        features, shown, told = _read(kept)
+        features, shown, told = _read(kept, chunks.content)
     else:
         features, shown = torch.empty(0), []
         for pictures, facts in render_bank(chunks, workers):
@@ -232,7 +240,7 @@ def build_bank(chunks: Chunks, encode: Callable[[Tensor], Tensor], workers: int,
             shown += facts
         told = looks(chunks.cast, chunks.plan)
         if kept:
-            _write(kept, features, shown, told)
+            _write(kept, features, shown, told, chunks.content)
     references = tuple(
         tuple(view for view in shown[first : first + REFERENCES] if _introduces(view))
         for first in range(0, chunks.references, REFERENCES)
@@ -247,7 +255,7 @@ def _introduces(view: Shown) -> bool:
     return main.is_clear and float(main.cover.sum()) > LEAST_INTRODUCED
 
 
-def _write(path: Path, features: Tensor, shown: Sequence[Shown], told: Sequence[Look]) -> None:
+def _write(path: Path, features: Tensor, shown: Sequence[Shown], told: Sequence[Look], content: str) -> None:
     seen = [(view.index, sighting) for view in shown for sighting in view.sightings]
     table = {
         "features": features,
@@ -262,11 +270,15 @@ def _write(path: Path, features: Tensor, shown: Sequence[Shown], told: Sequence[
         "shares": torch.from_numpy(np.stack([look.shares for look in told])),
         "aspect": torch.tensor([look.aspect for look in told], dtype=torch.float64),
     }
-    save_file(table, path.with_suffix(".partial"))
+    save_file(table, path.with_suffix(".partial"), {"content": content})
     path.with_suffix(".partial").replace(path)
 
 
-def _read(path: Path) -> tuple[Tensor, list[Shown], tuple[Look, ...]]:
+def _read(path: Path, content: str) -> tuple[Tensor, list[Shown], tuple[Look, ...]]:
+    with safe_open(path, "pt") as file:
+        held = (file.metadata() or {}).get("content", "unknown pictures")
+    if held != content:
+        raise ValueError(f"{path} holds {held}, and this run needs {content}; remove it, or take another --folder")
     table = load_file(path)
     seen: list[list[Sighting]] = [[] for _ in table["host"]]
     cover = table["cover"].float().numpy()

@@ -25,7 +25,7 @@ SIDES = ("left", "middle", "right")
 AREAS = (*range(1, 10), *range(10, 101, 5))
 NOBODY = (0,)  # where a token looks that has nobody to look at: the first of all
 LONGEST_NAME = 8  # tokens of a name by which it is recognised
-NAMING_WEIGHT = 2.0  # of the token of an answer that decides who is named, beside the others
+NAMING_WEIGHT = 2.0  # of the token of an answer that decides who is named, and of that which ends the name
 
 
 class Words:
@@ -138,6 +138,7 @@ class Lesson:
             for places, name in self._find(answer, begin):
                 self.gazes.append((CAPTION_TO_PICTURE, places[0] - 1, self.owned.get(name) or NOBODY))
                 weights[places[0] - begin] *= NAMING_WEIGHT
+                weights[places[-1] + 1 - begin] *= NAMING_WEIGHT
             self.answered.append((len(self.targets), len(self.targets) + len(answer), exchange))
             told = enumerate(zip(answer, weights, strict=True), begin - 1)
             self.targets += [(place, token, weight) for place, (token, weight) in told]

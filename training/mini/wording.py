@@ -13,6 +13,7 @@ __all__ = ["AREA", "CAPTION", "CAPTION_WITH_NAMES", "DESCRIBE", "Exchange", "Ite
 
 SMALLEST_COLOUR_SHARE = 0.17
 CLEAR_COLOUR_LEAD = 1.4
+TELLING_WEIGHT = 2.0  # of answers of which a single token says anything
 # Free text starts with a blank, so that a name is the same token in the prompt and at the start of an answer.
 
 
@@ -124,7 +125,7 @@ def about_reference(rng: np.random.Generator, look: Look, area: float) -> list[E
     """Ask about a picture with one main subject, without any memory."""
     asked = [
         Exchange(DESCRIBE, look.description, 1.0),
-        Exchange(AREA, area_answer(area)),
+        Exchange(AREA, area_answer(area), TELLING_WEIGHT),
         Exchange(
             pick(rng, "What is this?", "What is in the picture?", "What do you see?"),
             f" {look.phrase.capitalize()}.",
@@ -135,7 +136,9 @@ def about_reference(rng: np.random.Generator, look: Look, area: float) -> list[E
     if colour:
         asked.append(
             Exchange(
-                pick(rng, "What colour is it?", "What colour is this?", "What color is it?"), f" {colour.capitalize()}."
+                pick(rng, "What colour is it?", "What colour is this?", "What color is it?"),
+                f" {colour.capitalize()}.",
+                TELLING_WEIGHT,
             )
         )
         asked.append(letter_choice(rng, "What colour is it?", colour, other(rng, COLOURS, look.colours)))
@@ -159,7 +162,7 @@ def about_concept(rng: np.random.Generator, name: str, look: Look, item: Item | 
     asked = [Exchange(pick(rng, f"What is {name}?", f"Who or what is {name}?"), f" {look.phrase.capitalize()}.", 0.4)]
     if look.clear_colour:
         question = pick(rng, f"What colour is {name}?", f"What color is {name}?", f"Which colour does {name} have?")
-        asked.append(Exchange(question, f" {look.clear_colour.capitalize()}."))
+        asked.append(Exchange(question, f" {look.clear_colour.capitalize()}.", TELLING_WEIGHT))
         asked.append(letter_choice(rng, question, look.clear_colour, other(rng, COLOURS, look.colours)))
     side = pick(
         rng,
