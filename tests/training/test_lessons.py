@@ -1,3 +1,5 @@
+from collections import Counter
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,7 @@ from language import owner_scores, rows_of, think, used  # noqa: E402
 from lessons import OPENING_TO_NAME, QUESTION_TO_PICTURE, ROW_TO_OPENING, Lesson, Words  # noqa: E402
 from presets import Shape  # noqa: E402
 from subjects import Cast  # noqa: E402
-from teacher import Teacher  # noqa: E402
+from teacher import MOST_ROWS, QUESTIONS, Teacher  # noqa: E402
 from vocabulary import SINGLE, WORDS, build_tokenizer  # noqa: E402
 from wording import Exchange  # noqa: E402
 
@@ -222,6 +224,18 @@ def test_a_bank_can_be_kept(bank, tmp_path):
         assert all(
             np.allclose(a.cover, b.cover, atol=1e-3) for a, b in zip(one.sightings, other.sightings, strict=True)
         )
+
+
+def test_several_references_have_as_many_rows_each_as_one_where_there_is_room(bank, tokenizer):
+    def longest(length):
+        memories = [
+            Counter(picture for place, picture, _ in lesson.rows if lesson.pictures[place] < 0)
+            for lesson in lessons_of(bank, tokenizer, 60, size=1, length=length)
+        ]
+        return max(memory.total() for memory in memories if len(memory) > 1)
+
+    assert longest(700) > MOST_ROWS
+    assert longest(TOKENS + QUESTIONS + 24) <= 24
 
 
 def test_a_kept_bank_is_not_taken_for_another(tmp_path):

@@ -17,7 +17,8 @@ CLEAR_COVER, TOUCHED = (
     0.4,
     0.15,
 )  # share of a visual token that shows a subject; between the two it is nobody's business
-LEAST_ROWS, MOST_ROWS = 6, 30  # of a memory: the method keeps at most a fifth of a picture's 144
+LEAST_ROWS, MOST_ROWS = 6, 30  # of a reference: the method keeps at most a fifth of a picture's 144
+QUESTIONS = 160  # tokens of a lesson that memories leave to questions
 WHOLE, RANDOM = 0.05, 0.1  # shares of memories that are whole pictures, where there is room, or random tokens
 SEVERAL = 0.4  # share of memories from several references
 WORDS_ONLY, WORDS_TOO = 0.03, 0.04  # shares of memories that are a description, or have one beside their rows
@@ -166,19 +167,23 @@ class Teacher:
         """Write a memory; give the places of those rows that show the subject (all, if none does)."""
         draw, first = rng.random(), len(lesson.rows)
         told = self.bank.looks[member].description.strip() if draw < WORDS_ONLY + WORDS_TOO else ""
-        places = lesson.introduce(name, [] if draw < WORDS_ONLY else self._memory(rng, member, scene), told)
+        room = (self.length - self.tokens - QUESTIONS) // lesson.concepts
+        places = lesson.introduce(name, [] if draw < WORDS_ONLY else self._memory(rng, member, scene, room), told)
         covers = {view.index: view.sightings[0].cover for view in self.bank.references[member]}
         shown = [place for place, picture, token in lesson.rows[first:] if covers[picture][token] > CLEAR_COVER]
         return shown or places
 
-    def _memory(self, rng: np.random.Generator, member: int, scene: int) -> list[tuple[int, np.ndarray]]:
-        """Choose the rows of a memory, of one or several references; never of the picture that is asked about."""
+    def _memory(self, rng: np.random.Generator, member: int, scene: int, room: int) -> list[tuple[int, np.ndarray]]:
+        """Choose the rows of a memory, of one or several references; never of the picture that is asked about.
+
+        Several references have as many rows each as one has, as in use, where there is `room`.
+        """
         views = self._views(member, scene)
         several = len(views) > 1 and rng.random() < SEVERAL
         chosen = [
             views[i] for i in rng.permutation(len(views))[: int(rng.integers(2, len(views) + 1)) if several else 1]
         ]
-        most = max(LEAST_ROWS, round(MOST_ROWS / len(chosen)))
+        most = MOST_ROWS if len(chosen) == 1 else min(MOST_ROWS, max(LEAST_ROWS, room // len(chosen)))
         return [(view.index, self._kept(rng, view, most)) for view in chosen]
 
     def _kept(self, rng: np.random.Generator, view: Shown, most: int) -> np.ndarray:
