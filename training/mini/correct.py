@@ -150,6 +150,8 @@ def main() -> None:
     (options.model / FILE_NAME).unlink(missing_ok=True)
     saved_correction.cache_clear()
     backbone = load_backbone(options.model)
+    if (known := saved_correction(backbone.fingerprint, backbone.card.decoder)).answers:
+        raise SystemExit(f"these weights have a correction elsewhere ({known.source}): remove it first")
     assets = read_pack(options.world)
     space = space_of(backbone, assets)
     answers = validation(backbone, assets, options.data, space)
