@@ -4,13 +4,16 @@ PYTHON ?= python3
 BIN = $(VENV)/bin
 PYTEST_ARGS ?=
 
-.PHONY: demo test test-distributed lint docs pictures site hostile fuzz test-vllm test-llama fuzz-service clean test-families test-web test-torchvision
+.PHONY: demo test test-thorough test-distributed lint docs pictures site hostile fuzz test-vllm test-llama fuzz-service clean test-families test-web test-torchvision
 
 demo: $(VENV)/.ready  ## introduce three concepts, recognize, ask, caption; writes ./demo-output
 	$(BIN)/ego demo
 
-test: $(VENV)/.ready  ## run all tests, one process per core
+test: $(VENV)/.ready  ## run the tests, one process per core
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS)
+
+test-thorough: $(VENV)/.ready  ## run those that take long: runs that are killed, the training recipe, evaluations, documents
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m "thorough and not families and not distributed and not web" $(PYTEST_ARGS)
 
 test-distributed: $(VENV)/.ready  ## run the tests that start Ray
 	$(BIN)/python -m pytest -m distributed tests/bulk tests/library $(PYTEST_ARGS)

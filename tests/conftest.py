@@ -1,6 +1,7 @@
 """Shared by all tests: where photos that do not ship with the project are, and quiet, repeatable torch."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.backbones import tiny
 
 settings.register_profile("ego", deadline=None)  # a busy machine is no failure
 settings.load_profile("ego")
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests interrupt; a job in the background would ignore it
 torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else min(2, torch.get_num_threads()))
 
 ROOT = Path(__file__).resolve().parent.parent

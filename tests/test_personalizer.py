@@ -228,6 +228,7 @@ def _recognize_elsewhere(model: str, store: str, image: str, queue: "multiproces
     queue.put(elsewhere.recognize(image)["Bo"].probability)
 
 
+@pytest.mark.thorough
 def test_a_memory_answers_in_another_process_without_its_photos(tmp_path: Path) -> None:
     model = save("internvl3", tmp_path / "model")
     photo, query = tmp_path / "bo.png", tmp_path / "park.png"

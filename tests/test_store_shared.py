@@ -127,6 +127,7 @@ def check_whole(store: ConceptStore) -> None:
     assert all(len(memory.tokens.rows.unique()) == 1 for memory in found.values())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("how", "times"), [(signal.SIGKILL, 15), (signal.SIGINT, 6)])
 def test_a_store_survives_being_killed_at_any_moment(tmp_path: Path, how: signal.Signals, times: int) -> None:
     store = ConceptStore(tmp_path)

@@ -144,6 +144,7 @@ def test_a_scan_cut_off_anywhere_ends_as_an_unbroken_one(personal: Ego, album: P
     assert content(index) == content(unbroken)
 
 
+@pytest.mark.thorough
 def test_a_killed_scan_goes_on_where_it_stood(personal: Ego, album: Path) -> None:
     index = index_of(personal)
     ego = [sys.executable, "-c", "from ego.cli import main; main()"]

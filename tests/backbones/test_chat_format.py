@@ -39,6 +39,7 @@ AROUND = {
 }
 
 
+@pytest.mark.thorough
 def test_all_kinds_of_conversations_are_the_processors_own_ids(backbone: HuggingFaceBackbone) -> None:
     found = list(compare_prompts(backbone))
     assert len(found) >= 7

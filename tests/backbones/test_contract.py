@@ -65,6 +65,7 @@ def eager_rows(
     return torch.stack(rows)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("forced", [None, FORCED], ids=["decoded", "forced"])
 @pytest.mark.parametrize("reuse", [False, True], ids=["whole", "over a prefix"])
 def test_recorded_rows_equal_eager_attention(
@@ -96,6 +97,7 @@ def test_rows_of_a_memory_inside_a_long_prompt_equal_eager_attention(
     torch.testing.assert_close(said.attention, expected, atol=exact(family), rtol=0)
 
 
+@pytest.mark.thorough
 def test_a_memory_of_all_tokens_answers_like_the_image(load: Callable[..., HuggingFaceBackbone], family: str) -> None:
     backbone = load(family, positions="grid")
     image = tiny.picture(seed=5)

@@ -18,6 +18,7 @@ def said(backbone: HuggingFaceBackbone, monkeypatch: pytest.MonkeyPatch, ahead: 
     return backbone.generate(prompt, max_new_tokens=limit, record=Record(backbone.card.attention_layers, part=0))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("ended", [False, True], ids=["cut short", "ended by the model"])
 def test_the_answer_and_its_rows_are_the_same(
     backbone: HuggingFaceBackbone, monkeypatch: pytest.MonkeyPatch, *, ended: bool

@@ -16,6 +16,8 @@ from ego.prompt import introduction_prompt
 from tests.backbones import tiny
 from tests.backbones.test_branches import ROWS, counted
 
+pytestmark = pytest.mark.thorough
+
 PICTURES = [tiny.picture(seed=3), tiny.picture(seed=4), tiny.picture(50, 120, seed=5), tiny.picture(seed=6)]
 LIMIT = 8
 QUESTION = "describe the main subject"

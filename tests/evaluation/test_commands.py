@@ -18,6 +18,8 @@ from tests.backbones.tiny import picture
 from tests.command import Run, runner
 from tests.evaluation.trees import put_json
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def ego(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny_model: Path) -> Run:

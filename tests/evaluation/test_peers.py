@@ -31,6 +31,8 @@ from ego.visual_tokens import VisualTokens
 from tests.backbones.tiny import picture
 from tests.evaluation.encoders import NOTE, save_convolutional, save_encoders
 
+pytestmark = pytest.mark.thorough
+
 CONFIG = EgoConfig(description_tokens=6, answer_tokens=6, caption_tokens=6, area_tokens=2)
 
 

@@ -25,6 +25,8 @@ from ego.evaluation.report.results import Cell, load_results
 from ego.evaluation.report.tables import COLUMNS, SET_COLUMNS, SPLIT_COLUMNS, Table, all_tables, heading
 from ego.evaluation.report.verdict import verdict
 
+pytestmark = pytest.mark.thorough
+
 SUBJECTS = (
     Subject(key="bo", name="Bo", references=("1.png", "2.png", "3.png", "4.png", "5.png")),
     Subject(key="rex", name="Rex", references=("1.png",)),

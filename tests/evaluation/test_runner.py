@@ -29,6 +29,8 @@ from ego.personalizer import Ego
 from tests.backbones.tiny import picture
 from tests.test_video import write_video
 
+pytestmark = pytest.mark.thorough
+
 CONFIG = EgoConfig(description_tokens=6, answer_tokens=6, caption_tokens=6, area_tokens=2)
 
 

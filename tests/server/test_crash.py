@@ -4,8 +4,11 @@ import threading
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from tests.server.running import PICTURES, SCENE, Served, introduce, shown
+
+pytestmark = pytest.mark.thorough
 
 PHOTOS = [PICTURES / name for name in ("bo-1.jpg", "nanas-teapot-1.jpg", "zoes-bag-1.jpg")]
 ACKNOWLEDGED = 8  # concepts before each kill
