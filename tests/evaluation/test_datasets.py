@@ -8,10 +8,10 @@ import pytest
 from ego.errors import DatasetError
 from ego.evaluation.datasets import DATASETS, load_dataset
 from ego.evaluation.datasets.samples import inline_options, questions, with_keys
+from ego.evaluation.datasets.saved_manifest import load_manifest
 from ego.evaluation.datasets.this_is_my_img import display_name
 from ego.evaluation.datasets.yollava import GROUP_OF
 from ego.evaluation.manifest import Manifest, Subject, with_neutral_names
-from ego.evaluation.saved_manifest import load_manifest
 from tests.evaluation.trees import images, put_json
 
 

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from ego.errors import DatasetError
 from ego.evaluation.datasets import load_dataset
 from ego.evaluation.datasets.entries import Question
+from ego.evaluation.datasets.saved_manifest import load_manifest
 from ego.evaluation.manifest import Manifest
 from ego.evaluation.records import Lines, Record
 from ego.evaluation.report.results import load_answers
-from ego.evaluation.saved_manifest import load_manifest
 from tests.evaluation.trees import image, images, put_json
 
 CHOICE = {"question": "What is <sks>?", "options": {"A": "a dog", "B": "a cup"}, "correct_answer": "A"}

@@ -21,9 +21,9 @@ from write_exam import SEED
 
 from ego.calibration import SHIPPED, LayerSelection, Observation, overlap
 from ego.config import EgoConfig
+from ego.evaluation.datasets.saved_manifest import load_manifest
 from ego.evaluation.manifest import RecognitionSample
 from ego.evaluation.records import Lines, Record
-from ego.evaluation.saved_manifest import load_manifest
 
 METHODS = ("ego", "uniform", "random", "full", "ego-band")
 LEAST = 1e-12

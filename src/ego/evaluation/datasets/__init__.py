@@ -15,8 +15,8 @@ from ego.evaluation.datasets import (
     yollava,
 )
 from ego.evaluation.datasets.complete import require_complete, without_unusable
+from ego.evaluation.datasets.saved_manifest import load_manifest
 from ego.evaluation.manifest import Manifest, check
-from ego.evaluation.saved_manifest import load_manifest
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from pydantic import ValidationError
 
 from ego.errors import ConfigError, DatasetError
 from ego.evaluation.datasets.left_out import first_problem
+from ego.evaluation.datasets.saved_manifest import load_manifest
 from ego.evaluation.manifest import Manifest, Sample, task_of
 from ego.evaluation.metrics import Answered, captions, choice, open_answers, recognition
 from ego.evaluation.metrics.bootstrap import Estimate, Scores, Tally, estimates
 from ego.evaluation.plan import Run
 from ego.evaluation.records import Introduction, Lines, Record, Timing
 from ego.evaluation.report.verdicts import Verdicts, verdicts_of
-from ego.evaluation.saved_manifest import load_manifest
 from ego.text_file import read_json
 
 
