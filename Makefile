@@ -57,7 +57,7 @@ test-llama: $(VENV)/.ready $(VENV)-llama/.ready  ## the service with llama.cpp, 
 	PYTHONPATH=$(abspath $(VENV)-llama) $(BIN)/python -m pytest tests/llama $(PYTEST_ARGS)
 
 fuzz-service: $(VENV)/.ready  ## many requests made from the description of the service
-	EGO_FUZZ_EXAMPLES=200 $(BIN)/python -m pytest tests/server/test_hostile.py -k description
+	EGO_FUZZ_EXAMPLES=200 $(BIN)/python -m pytest tests/server/test_hostile.py -m thorough -k description
 
 clean:
 	rm -rf $(VENV) $(VENV)-vllm $(VENV)-llama $(VENV)-web $(VENV)-torchvision demo-output build dist

@@ -20,6 +20,8 @@ from ego.cli.output import Output
 from ego.prompt import introduction_prompt
 from tests.backbones import tiny
 
+pytestmark = pytest.mark.thorough
+
 MEGABYTE = 1 << 20
 
 

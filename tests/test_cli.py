@@ -441,6 +441,7 @@ def test_a_box_is_four_numbers() -> None:
 # -- Ctrl-C
 
 
+@pytest.mark.thorough
 def test_ctrl_c_in_the_middle_of_an_introduction_leaves_the_library_unharmed(knows_bo: Run, tmp_path: Path) -> None:
     before = {path.name: path.read_bytes() for path in (tmp_path / "data" / "ego" / "library").glob("*.ego")}
     photos = [str(tmp_path / f"{number}.png") for number in range(200)]  # long enough to be interrupted anywhere

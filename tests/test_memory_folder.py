@@ -64,6 +64,7 @@ def test_a_card_does_not_outlive_its_memory(folder: Path) -> None:
     assert "concept 8" not in {values[2] for values in json.loads((folder / CARDS).read_text())["cards"]}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"models": [], "cards": [[1]]}', '{"models": [{}], "cards": []}'])
 def test_damaged_cards_are_made_anew(folder: Path, content: str, read: list[str]) -> None:
     (folder / CARDS).write_text(content)

@@ -117,6 +117,7 @@ def shelf(embedded: Backbone) -> list[ConceptMemory]:
 ACTION = st.tuples(st.sampled_from(["add", "replace", "rename", "remove", "ask", "ask many"]), *[st.integers(0, 3)] * 2)
 
 
+@pytest.mark.thorough
 @settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(actions=st.lists(ACTION, min_size=4, max_size=10), most=st.sampled_from([None, 2]))
 def test_no_history_of_a_library_changes_an_answer(

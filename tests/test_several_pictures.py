@@ -11,6 +11,8 @@ from PIL import Image
 from tests.command import Run
 from tests.test_cli import PICTURES, ego, knows_bo, library_with_bo, settings_folder  # noqa: F401  (fixtures)
 
+pytestmark = pytest.mark.thorough
+
 SCENE, OTHER = PICTURES / "scene-01.jpg", PICTURES / "scene-12.jpg"
 CLIP = PICTURES / "clip-01.mp4"
 

@@ -19,6 +19,8 @@ from ego.visual_tokens import VisualTokens
 from tests.backbones import tiny
 from tests.examples_of_memories import tokens_of
 
+pytestmark = pytest.mark.thorough
+
 NAMES = ("Bo", "Ada", "my white dog", "the brown cat of my sister", "Bo")
 ROWS = ("qwen3_5", "gemma3", "gemma4", "aya_vision", "lfm2_vl")
 """Families with windows or recurrent states: each question is a row of a batch."""

@@ -133,6 +133,7 @@ def test_a_prefix_is_not_changed_by_its_queries(backbone: HuggingFaceBackbone) -
     assert torch.equal(backbone.next_token_logits([prompt], prefix=prefix), before)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("reuse", [False, True], ids=["whole", "over a prefix"])
 def test_a_batch_answers_like_single_prompts(backbone: HuggingFaceBackbone, family: str, reuse: bool) -> None:
     prompts = [query(backbone, question, seed) for question in QUESTIONS for seed in (7, 8)]

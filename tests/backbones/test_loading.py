@@ -181,6 +181,7 @@ def test_devices_and_number_formats_are_checked(checkpoint: Callable[[str], Path
         load_backbone(folder, device="cpu", device_map="auto")
 
 
+@pytest.mark.thorough
 def test_half_precision_and_device_maps_work(checkpoint: Callable[[str], Path], family: str) -> None:
     backbone = load_backbone(checkpoint(family), dtype="bfloat16", device_map={"": "cpu"})
     assert isinstance(backbone, HuggingFaceBackbone)

@@ -20,6 +20,8 @@ from ego.prompt import Prompt, SoftTokens, Text, Turn, introduction_prompt
 from tests.backbones import tiny
 from tests.backbones.unlisted import EXACT, UNLISTED_MINIATURES
 
+pytestmark = pytest.mark.thorough
+
 REASONS = {
     "ernie4_5_vl_moe": "marks every token of a prompt by moe_mm_token_type_ids, which Ego does not write for memories",
     "hunyuan_vl": r"makes \d+ visual tokens of \d+ rows of \d+; models with marks among the tokens",

@@ -31,6 +31,8 @@ from tests.backbones import tiny
 from tests.backbones.conftest import skip_without_torchvision
 from tests.backbones.further import FURTHER
 
+pytestmark = pytest.mark.thorough
+
 Loader = Callable[..., HuggingFaceBackbone]
 PAIRS = ["qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_5", "glm4v", "glm46v"]
 ALONE = ["llava_onevision", "internvl3", "smolvlm", "gemma4"]

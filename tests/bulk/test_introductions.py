@@ -14,6 +14,8 @@ from ego.errors import InputError
 from ego.store import ConceptStore
 from tests.command import Run, runner
 
+pytestmark = pytest.mark.thorough
+
 PICTURES = shipped_pictures().folder
 MODEL = Model("mini", "cpu", EgoConfig(description_tokens=4))
 PHOTOS = sorted(path.name for path in PICTURES.glob("*-1.jpg"))[:3]

@@ -21,6 +21,8 @@ from ego.places import places
 from tests.command import Run, runner
 from tests.server.running import BO, PICTURES, SCENE, Running
 
+pytestmark = pytest.mark.thorough
+
 TEAPOT, CLIP = PICTURES / "nanas-teapot-1.jpg", PICTURES / "clip-01.mp4"
 
 

@@ -20,6 +20,8 @@ from PIL import Image
 from ego.backbones.base import Backbone
 from tests.server.running import BO, SCENE, Running, data_url, introduce, running
 
+pytestmark = pytest.mark.thorough
+
 CHAT = "/v1/chat/completions"
 EXAMPLES = int(os.environ.get("EGO_FUZZ_EXAMPLES", "2"))  # for each operation; `make fuzz` takes more
 
