@@ -147,10 +147,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True)
     options = parser.parse_args()
-    (options.model / FILE_NAME).unlink(missing_ok=True)
+    own = options.model / FILE_NAME
+    before = own.read_bytes() if own.exists() else None
+    own.unlink(missing_ok=True)
     saved_correction.cache_clear()
     backbone = load_backbone(options.model)
     if (known := saved_correction(backbone.fingerprint, backbone.card.decoder)).answers:
+        if before is not None:
+            own.write_bytes(before)
         raise SystemExit(f"these weights have a correction elsewhere ({known.source}): remove it first")
     assets = read_pack(options.world)
     space = space_of(backbone, assets)
@@ -163,8 +167,8 @@ def main() -> None:
         print("  before", report(some.said, 0.5), "\n  after ", report(corrected(correction, some), 0.5))
     name = options.model.resolve().name  # not where it lay
     fingerprint = correction.fingerprint.model_copy(update={"model_id": name})
-    correction.model_copy(update={"fingerprint": fingerprint}).save(options.model / FILE_NAME)
-    (options.model / FILE_NAME).chmod(0o644)
+    correction.model_copy(update={"fingerprint": fingerprint}).save(own)
+    own.chmod(0o644)
     print(f"scale {correction.scale:.3f}, bias {correction.bias:.3f}, with {told_line(correction)}")
 
 
